@@ -8,6 +8,7 @@ import asyncio
 import json
 import sys
 import time
+import zlib
 from collections.abc import Sequence
 from typing import Any, Final, TypeAlias
 
@@ -20,7 +21,7 @@ Paces: TypeAlias = Sequence[tuple[float, float]]
 
 
 class PacedEndpoint:
-    """The endpoint, and what it did: when each request came, and when its first and last token went."""
+    """The endpoint, and what it did: a checksum of what was asked, when, and of its first and last token."""
 
     def __init__(self, paces: Paces) -> None:
         self._paces = paces
@@ -30,8 +31,9 @@ class PacedEndpoint:
         """Streams as many tokens as are asked for."""
         received = time.monotonic()
         asked = await request.json()
+        digest = zlib.crc32(await request.read())
         ttft, gap = self._paces[len(self._seen) % len(self._paces)]
-        own: dict[str, float] = {"received": received}
+        own: dict[str, float] = {"received": received, "asked": digest}
         self._seen.append(own)
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)

@@ -92,6 +92,15 @@ MaxInFlight = Annotated[
         min=1, help="Of an open load, at most; who waits for a place is late.", rich_help_panel=_LOAD
     ),
 ]
+Processes = Annotated[
+    int,
+    typer.Option(
+        min=1,
+        max=256,
+        help="That send, of the one load: more where the sender is busy, which the result says.",
+        rich_help_panel=_LOAD,
+    ),
+]
 Requests = Annotated[
     int | None,
     typer.Option(

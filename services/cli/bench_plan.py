@@ -27,7 +27,7 @@ from services.cli.bench.prices import parse_prices
 from services.cli.bench.prompts import chosen_languages
 from services.cli.bench.quantities import duration_seconds
 from services.cli.bench.trace import TracedRequest, read_trace
-from services.cli.loading.session import Plan
+from services.cli.loading.plan import Plan
 
 TEXTS: Final = Path(__file__).resolve().parents[2] / "deploy" / "models" / "tiny_eu_training" / "texts"
 _DEFAULT_USERS: Final = 4
@@ -47,6 +47,7 @@ class LoadOptions:
     requests: int | None = None
     duration: str = ""
     warmup_requests: int | None = None
+    processes: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,8 @@ class JudgeOptions:
 
 def plan_of(load: LoadOptions, text: TextOptions, judge: JudgeOptions) -> Plan:
     """Returns the plan; BenchError where options do not fit together."""
+    if load.max_in_flight < load.processes:
+        raise BenchError("Each of --processes needs a place of --max-in-flight.")
     trace = () if load.trace is None else _read_trace(load.trace)
     bound = _bound(load, trace)
     return Plan(

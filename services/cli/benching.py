@@ -3,6 +3,8 @@
 import asyncio
 import gc
 import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib import metadata
@@ -13,12 +15,17 @@ from urllib.parse import urlsplit, urlunsplit
 import uvloop
 
 from services.cli.adapters.openai_load import OpenAiEndpoint, Target, endpoint_at
+from services.cli.adapters.sender_processes import SenderProcesses, sender_processes
+from services.cli.adapters.tokenizer import counting_by
 from services.cli.bench.errors import BenchError
 from services.cli.bench.prompts import CountTokens
 from services.cli.bench.results import Result, Run, Workload
+from services.cli.bench.shares import Share
 from services.cli.bench_plan import TextOptions, objectives_of
+from services.cli.loading.plan import Clocks, MachineClocks, Plan
 from services.cli.loading.progress import Screen
-from services.cli.loading.session import MachineClocks, Plan, Session
+from services.cli.loading.session import Session
+from services.cli.sending_process import Part, send_part
 
 _STOPS: Final = (signal.SIGINT, signal.SIGTERM)
 
@@ -33,6 +40,7 @@ class Bench:
     name: str = ""
     ca_file: Path | None = None
     tokenizer: Path | None = None
+    processes: int = 1
 
 
 def run_bench(bench: Bench, screen: Screen) -> Result:
@@ -50,24 +58,6 @@ def run_bench(bench: Bench, screen: Screen) -> Result:
     return _result(replace(bench, target=target), runs, started, is_complete=is_complete)
 
 
-def counting_by(path: Path) -> CountTokens:
-    """Returns what counts as a `tokenizer.json` does; BenchError where there is none, or no library."""
-    try:
-        from tokenizers import Tokenizer  # noqa: PLC0415 - of another distribution, which only this needs
-    except ImportError:
-        raise BenchError("--tokenizer needs the package tokenizers: `pip install tokenizers`.") from None
-    file = path / "tokenizer.json" if path.is_dir() else path
-    try:
-        tokenizer = Tokenizer.from_file(str(file))
-    except Exception:  # noqa: BLE001 - the library raises nothing more precise
-        raise BenchError(f"{file} is no tokenizer.json that can be read.") from None
-
-    def count(text: str) -> int:
-        return len(tokenizer.encode(text, add_special_tokens=False).ids)
-
-    return count
-
-
 async def _run(
     bench: Bench, screen: Screen, count_tokens: CountTokens | None
 ) -> tuple[Target, list[Run], bool]:
@@ -75,22 +65,42 @@ async def _run(
     async with endpoint_at(bench.target, clocks.now, count_tokens, bench.ca_file) as endpoint:
         target = bench.target if bench.target.model else await _with_model(endpoint, bench.target)
         endpoint.ask(target)
-        session = Session(endpoint.send, bench.plan, screen, clocks, count_tokens)
-        loop = asyncio.get_running_loop()
-
-        def stop() -> None:
-            session.stopping.set()
-            for number in _STOPS:
-                loop.remove_signal_handler(number)
-
-        for number in _STOPS:
-            loop.add_signal_handler(number, stop)
-        try:
-            runs = await session.run()
-        finally:
-            for number in _STOPS:
-                loop.remove_signal_handler(number)
+        async with _several(replace(bench, target=target), screen, clocks) as sends:
+            session = Session(endpoint.send, bench.plan, screen, clocks, count_tokens, sends)
+            with _stopped_by_signals(session):
+                runs = await session.run()
     return target, runs, not session.stopping.is_set()
+
+
+@contextmanager
+def _stopped_by_signals(session: Session) -> Iterator[None]:
+    """Lets the first Ctrl-C stop the load, and a second one end the command at once."""
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        session.stopping.set()
+        for number in _STOPS:
+            loop.remove_signal_handler(number)
+
+    for number in _STOPS:
+        loop.add_signal_handler(number, stop)
+    try:
+        yield
+    finally:
+        for number in _STOPS:
+            loop.remove_signal_handler(number)
+
+
+@asynccontextmanager
+async def _several(bench: Bench, screen: Screen, clocks: Clocks) -> AsyncIterator[SenderProcesses | None]:
+    """Starts the sending processes; none where this one sends by itself."""
+    if bench.processes == 1:
+        yield None
+        return
+    shares = (Share(index, bench.processes) for index in range(bench.processes))
+    parts = [Part(bench.target, bench.plan, share, bench.ca_file, bench.tokenizer) for share in shares]
+    async with sender_processes(send_part, parts, screen, clocks) as sends:
+        yield sends
 
 
 async def _with_model(endpoint: OpenAiEndpoint, target: Target) -> Target:

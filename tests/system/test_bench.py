@@ -3,8 +3,6 @@
 import json
 import subprocess
 import sys
-import time
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import fmean, median
@@ -15,7 +13,7 @@ import pytest
 from services.cli.bench.results import Result, Run
 from services.runtime.settings import environment
 from tests.paced_endpoint import MODEL
-from tests.ports import free_port
+from tests.system.paced_process import paced_process, take_seen
 from tests.system.stack_process import REPOSITORY, Stack, run_comptoir
 
 REQUESTS, USERS, TOKENS = 20, 4, 12
@@ -36,35 +34,8 @@ main(parser.parse_args())
 @pytest.fixture
 def endpoint() -> Iterator[str]:
     """An endpoint in a process of its own, whose answers come on time."""
-    port = free_port()
-    command = [sys.executable, "-m", "tests.paced_endpoint", str(port), *PACES]
-    with subprocess.Popen(command, cwd=REPOSITORY) as process:
-        url = f"http://127.0.0.1:{port}"
-        try:
-            deadline = time.monotonic() + 60
-            while not _answers(url):
-                assert process.poll() is None
-                assert time.monotonic() < deadline
-                time.sleep(0.05)
-            yield url
-        finally:
-            process.terminate()
-
-
-def _answers(url: str) -> bool:
-    try:
-        with urllib.request.urlopen(f"{url}/v1/models", timeout=5) as answer:  # noqa: S310 - our own
-            return bool(answer.status == 200)
-    except OSError:
-        return False
-
-
-def _take_seen(url: str) -> list[dict[str, float]]:
-    """What the endpoint did since the last time."""
-    request = urllib.request.Request(f"{url}/seen", method="DELETE")  # noqa: S310 - our own
-    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - our own
-        seen: list[dict[str, float]] = json.load(answer)
-    return seen
+    with paced_process(*PACES) as url:
+        yield url
 
 
 def _by_vllm(url: str, folder: Path) -> dict[str, Any]:
@@ -155,16 +126,18 @@ def test_it_measures_what_vllm_s_bench_measures_and_what_the_endpoint_did(
     for _ in range(ROUNDS):
         theirs = _by_vllm(endpoint, tmp_path)
         assert (theirs["completed"], theirs["failed"]) == (REQUESTS, 0)
-        _take_seen(endpoint)
-        run = _by_comptoir(endpoint, tmp_path)
-        did = _take_seen(endpoint)[-REQUESTS:]
-        assert run.requests.succeeded == REQUESTS
-        assert theirs["total_output_tokens"] == run.tokens.output == REQUESTS * TOKENS
-        ours = _figures_of(run)
-        different = [_differences(ours, theirs), _differences(ours, _truth_of(did))]
-        if different == [{}, {}]:
+        take_seen(endpoint)
+        different = []
+        for processes in ("1", "2"):
+            run = _by_comptoir(endpoint, tmp_path, "--processes", processes)
+            did = take_seen(endpoint)[-REQUESTS:]
+            assert run.requests.succeeded == REQUESTS
+            assert theirs["total_output_tokens"] == run.tokens.output == REQUESTS * TOKENS
+            ours = _figures_of(run)
+            different += [_differences(ours, theirs), _differences(ours, _truth_of(did))]
+        if not any(different):
             break
-    assert different == [{}, {}]
+    assert different == [{}] * 4
     assert ours.keys() <= theirs.keys()
 
 

@@ -15,7 +15,8 @@ from services.cli.bench.answers import BROKEN_OFF, NOT_OPENAI, AnswerReader, Cou
 from services.cli.bench.errors import BenchError
 from services.cli.bench.exchange import Exchange
 from services.cli.bench.sse import EventReader, EventTooLong
-from services.cli.loading.driver import Now, Order
+from services.cli.loading.driver import Now
+from services.cli.loading.orders import Order
 
 Api = Literal["chat", "completions"]
 NOT_CONNECTED: Final = "not_connected"

@@ -25,6 +25,7 @@ class Exchange:
     `scheduled_seconds` is when the request was due. In an open load it is earlier than `sent_seconds` where
     the client, or its bound of requests in flight, was late: who waits for that waits for the endpoint, so
     latencies begin there, and no stall of the endpoint hides the requests that it kept from being sent.
+    `held_seconds` is what the bound of requests in flight had of that; the rest is the client's own.
     """
 
     scheduled_seconds: float
@@ -35,11 +36,17 @@ class Exchange:
     output_tokens: int = 0
     counted_by: CountedBy = CountedBy.USAGE
     failure: str = ""
+    held_seconds: float = 0.0
 
     @property
     def send_late_seconds(self) -> float:
         """How much later than due it was sent."""
         return self.sent_seconds - self.scheduled_seconds
+
+    @property
+    def sender_late_seconds(self) -> float:
+        """What of that was the client's: it had a place and had not sent yet."""
+        return max(0.0, self.send_late_seconds - self.held_seconds)
 
     @property
     def ttft_seconds(self) -> float | None:

@@ -39,7 +39,7 @@ def grids_of(result: Result) -> list[Grid]:
 
 def notes_of(result: Result) -> Iterator[str]:
     """Yields what else is to be said: how tokens were counted, what failed, whether the client kept up."""
-    if not result.is_complete:
+    if not result.is_complete and not any(run.client.lost_processes for run in result.runs):
         yield "Interrupted: these are the requests that had ended by then."
     counted = {name for run in result.runs for name in run.tokens.counted_by}
     words = {

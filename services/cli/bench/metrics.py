@@ -3,14 +3,12 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import Final
 
 from services.cli.bench.exchange import INTERRUPTED, Exchange
 from services.cli.bench.objectives import Objective, is_met
 from services.cli.bench.percentiles import shape_of
 from services.cli.bench.prices import Prices, Work, cost_of
 from services.cli.bench.results import (
-    ClientPart,
     CostPart,
     Distribution,
     Goodput,
@@ -21,12 +19,8 @@ from services.cli.bench.results import (
     Run,
     Tokens,
 )
+from services.cli.bench.sender import Senders, client_of
 from services.cli.bench.timeline import timeline
-
-# A tenth of the smallest TTFT that people tell apart, and ten times what a timer of the event loop is late.
-_LATE_SECONDS: Final = 0.01
-# Of one core: beyond, what arrives waits for the client before it is seen.
-_BUSY_CORES: Final = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +33,12 @@ class Judged:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """A run as it was seen; `cpu_seconds` are the client's own."""
+    """A run as it was seen, joined over the processes that sent it."""
 
     level: LoadLevel
     exchanges: Sequence[Exchange]
     warm_up_requests: int
-    cpu_seconds: float
-    wall_seconds: float
+    senders: Senders
 
 
 def run_of(observed: Observed, judged: Judged) -> Run:
@@ -73,7 +66,7 @@ def run_of(observed: Observed, judged: Judged) -> Run:
         latencies=_latencies(good),
         goodput=_goodput(ended, judged.objectives, seconds),
         cost=cost,
-        client=_client(observed, ended),
+        client=client_of(observed.senders, ended),
         timeline=timeline(ended),
     )
 
@@ -115,24 +108,6 @@ def _goodput(ended: Sequence[Exchange], objectives: Sequence[Objective], seconds
         return None
     met = sum(is_met(exchange, objectives) for exchange in ended)
     return Goodput(met=met, share=met / len(ended) if ended else 0.0, requests_per_second=_rate(met, seconds))
-
-
-def _client(observed: Observed, ended: Sequence[Exchange]) -> ClientPart:
-    late = distribution(exchange.send_late_seconds for exchange in ended)
-    late_seconds = 0.0 if late is None else late.at(99)
-    share = _rate(observed.cpu_seconds, observed.wall_seconds)
-    warnings = []
-    if share > _BUSY_CORES:
-        warnings.append(
-            f"The client used {share:.2f} of a core: its own work is in these latencies. "
-            "Lower the load, or share it among several benches with seeds of their own."
-        )
-    if late_seconds > _LATE_SECONDS:
-        warnings.append(
-            f"One request of a hundred was sent {1000 * late_seconds:.0f} ms late or more, which is in its "
-            "latencies: the client was busy, or its bound of requests in flight was reached."
-        )
-    return ClientPart(cpu_share=share, send_late_p99_seconds=late_seconds, warnings=tuple(warnings))
 
 
 def _span_seconds(ended: Sequence[Exchange]) -> float:

@@ -124,8 +124,26 @@ class CostPart(_Part):
 class ClientPart(_Part):
     """Whether the client was quick enough to be believed."""
 
-    cpu_share: float = Field(description="CPU of this process, in cores")
-    send_late_p99_seconds: float = Field(description="how late it sent what was due")
+    cpu_share: float = Field(description="CPU of the busiest sending process, in cores")
+    send_late_p99_seconds: float = Field(description="how late what was due was sent")
+    processes: int = Field(default=1, description="that sent")
+    lost_processes: int = Field(default=0, description="of these, how many died: the run is not whole then")
+    cores: int = Field(default=1, description="that the sending processes could use")
+    loop_lag_p99_seconds: float = Field(
+        default=0.0, description="how late the event loop of a sending process was; of the worst one"
+    )
+    sender_late_p99_seconds: float = Field(
+        default=0.0, description="due to sent, without what the bound of requests in flight held"
+    )
+    held_requests: int = Field(
+        default=0, description="held more than 10 ms, as all places of `--max-in-flight` were taken"
+    )
+    held_most_seconds: float = Field(default=0.0, description="the longest of these")
+    limited_by: Literal["", "sender", "machine", "endpoint"] = Field(
+        default="",
+        description="who set the pace: the sender (busy), its machine (gave it no time), the endpoint (at "
+        "its bound); empty where nothing of it was seen",
+    )
     warnings: tuple[str, ...] = Field(
         description="why the numbers may be the client's; empty where they are not"
     )
@@ -180,7 +198,7 @@ class Result(_Part):
     comptoir: str = Field(description="version")
     started_at: str = Field(description="UTC")
     name: str = Field(default="", description="what the person called it")
-    is_complete: bool = Field(description="false after Ctrl-C")
+    is_complete: bool = Field(description="false after Ctrl-C, and where a sending process died")
     workload: Workload
     objectives: dict[str, float] = Field(description="longest seconds, by ttft, tpot or e2e")
     currency: str = Field(description="of every cost")

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from services.cli.adapters.openai_load import Api
 
 bench = typer.Typer(invoke_without_command=True)
-_NOTHING_SUCCEEDED: Final = 1
+_NOT_WHOLE: Final = 1
 _INTERRUPTED: Final = 130
 
 
@@ -46,6 +46,7 @@ def run(  # noqa: PLR0913, PLR0917 - one argument per option of the command line
     burstiness: options.Burstiness = None,
     trace: options.Trace = None,
     max_in_flight: options.MaxInFlight = MOST_IN_FLIGHT,
+    processes: options.Processes = 1,
     requests: options.Requests = None,
     duration: options.Duration = "",
     warmup_requests: options.WarmupRequests = None,
@@ -80,7 +81,7 @@ def run(  # noqa: PLR0913, PLR0917 - one argument per option of the command line
 
     Latencies count from when a request was due, so a stall of the endpoint hides nothing. Warm-up is in no
     number. Prompts and answers are kept nowhere. Ctrl-C ends it with what was measured, and exit status 130.
-    Exits with 1 where no request succeeded.
+    Exits with 1 where no request succeeded, or a sending process died.
 
     The key is COMPTOIR_API_KEY or that of --api-key-file, or the one that `comptoir up` left in the data
     folder, which goes to the local stack alone; without one, none is sent.
@@ -117,6 +118,7 @@ def run(  # noqa: PLR0913, PLR0917 - one argument per option of the command line
                 requests,
                 duration,
                 warmup_requests,
+                processes,
             ),
             text,
             bench_plan.JudgeOptions(tuple(slo or ()), tuple(price or ()), gpu_price_per_hour, gpus, currency),
@@ -124,7 +126,8 @@ def run(  # noqa: PLR0913, PLR0917 - one argument per option of the command line
         for file in (output, html):
             _check_writable(file)
         result = benching.run_bench(
-            benching.Bench(target, plan, text, name, ca_file, tokenizer), Screen(Console(stderr=True))
+            benching.Bench(target, plan, text, name, ca_file, tokenizer, processes),
+            Screen(Console(stderr=True)),
         )
     _give(result, as_json=as_json, output=output, page=html)
 
@@ -164,10 +167,16 @@ def _give(result: Result, *, as_json: bool, output: Path | None, page: Path | No
             _print(console, grid)
         for note in notes_of(result):
             console.print(note, markup=False, soft_wrap=True)
+    if status := _status_of(result):
+        raise typer.Exit(status)
+
+
+def _status_of(result: Result) -> int:
+    if any(run.client.lost_processes for run in result.runs):
+        return _NOT_WHOLE
     if not result.is_complete:
-        raise typer.Exit(_INTERRUPTED)
-    if not any(run.requests.succeeded for run in result.runs):
-        raise typer.Exit(_NOTHING_SUCCEEDED)
+        return _INTERRUPTED
+    return 0 if any(run.requests.succeeded for run in result.runs) else _NOT_WHOLE
 
 
 def _print(console: Console, grid: Grid) -> None:

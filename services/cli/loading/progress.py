@@ -1,15 +1,14 @@
 """How a bench is getting on: a bar on a terminal, a line now and then elsewhere, on standard error."""
 
-from collections import deque
 from typing import Final, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
-from services.cli.bench.exchange import INTERRUPTED, Exchange
+from services.cli.bench.exchange import Exchange
 from services.cli.bench.percentiles import percentile
+from services.cli.loading.tally import Tally, joined
 
-_RECENT: Final = 200
 _REFRESH_SECONDS: Final = 0.25
 _LINE_SECONDS: Final = 5.0
 
@@ -54,33 +53,32 @@ class Screen:
         self._task = self._bar.add_task(title, total=requests, said="")
 
     def began(self) -> None:
-        """One more is under way."""
-        self._in_flight += 1
+        """One more is under way in this process."""
+        self._own.began()
 
     def ended(self, exchange: Exchange) -> None:
-        """One ended so."""
-        self._in_flight -= 1
-        self._done += 1
-        if exchange.failure:
-            self._failed += exchange.failure != INTERRUPTED
-            return
-        first = exchange.ttft_seconds
-        self._recent.append(exchange.e2e_seconds if first is None else first)
+        """One of this process ended so."""
+        self._own.ended(exchange)
+
+    def told(self, index: int, tally: Tally) -> None:
+        """So far is the process of that number by now."""
+        self._others[index] = tally
 
     def draw(self) -> None:
         """Shows how far it is."""
         if self._bar is None or self._task is None:
             self._line(f"{self._title}: {self.said()}")
             return
-        self._bar.update(self._task, completed=self._done, said=self.said())
+        self._bar.update(self._task, completed=self._whole().done, said=self.said())
         self._bar.refresh()
 
     def said(self) -> str:
         """Returns how far it is in a few words."""
+        whole = self._whole()
         of = "" if self._requests is None else f" of {self._requests}"
-        words = [f"{self._done}{of} requests", f"{self._in_flight} in flight", f"{self._failed} failed"]
-        if self._recent:
-            words.append(f"TTFT p50 lately {1000 * percentile(sorted(self._recent), 50):.0f} ms")
+        words = [f"{whole.done}{of} requests", f"{whole.in_flight} in flight", f"{whole.failed} failed"]
+        if whole.recent:
+            words.append(f"TTFT p50 lately {1000 * percentile(sorted(whole.recent), 50):.0f} ms")
         return ", ".join(words)
 
     def note(self, sentence: str) -> None:
@@ -89,8 +87,11 @@ class Screen:
 
     def _begin(self, title: str, requests: int | None) -> None:
         self._title, self._requests = title, requests
-        self._in_flight = self._done = self._failed = 0
-        self._recent: deque[float] = deque(maxlen=_RECENT)
+        self._own = Tally()
+        self._others: dict[int, Tally] = {}
+
+    def _whole(self) -> Tally:
+        return joined((self._own, *self._others.values()))
 
     def _line(self, sentence: str) -> None:
         self._console.print(sentence, highlight=False, markup=False, soft_wrap=True)

@@ -26,6 +26,11 @@ class TerminalProcess:
         self.appeared = ""
         self._seen = 0
 
+    @property
+    def pid(self) -> int:
+        """The process, whose terminal this is."""
+        return self._process.pid
+
     def type(self, text: str) -> None:
         """Types as a person does, control characters too, and as \\udc80 to \\udcff what is no UTF-8."""
         os.write(self._terminal, text.encode("utf-8", "surrogateescape"))

@@ -19,7 +19,7 @@ from services.cli.bench_plan import (
     objectives_of,
     plan_of,
 )
-from services.cli.loading.session import Plan
+from services.cli.loading.plan import Plan
 
 REPOSITORY = Path(__file__).resolve().parents[3]
 TEXT = TextOptions("256", "128")

@@ -11,7 +11,7 @@ import pytest
 
 from services.cli.adapters.openai_load import Target, endpoint_at
 from services.cli.bench.exchange import CountedBy, Exchange
-from services.cli.loading.driver import Order
+from services.cli.loading.orders import Order
 from tests.ports import free_port
 from tests.services.cli.http_server import serving_http
 

@@ -6,6 +6,7 @@ from services.cli.bench.metrics import Judged, Observed, run_of
 from services.cli.bench.objectives import Objective
 from services.cli.bench.prices import Prices
 from services.cli.bench.results import LoadLevel, Result, Workload
+from services.cli.bench.sender import Sender, Senders
 from tests.services.cli.bench.exchanges import exchange
 
 WORKLOAD = Workload(
@@ -28,7 +29,9 @@ def result(*users: int, pace: float = 0.05, ttft: float = 0.4, **fields: Any) ->
     seen.append(exchange(3.0, failure="429 rate_limit_exceeded"))
     judged = Judged((Objective("ttft", 0.5),), Prices("EUR", 2.0))
     runs = tuple(
-        run_of(Observed(LoadLevel(kind="closed", users=count), seen, 1, 0.1, 10.0), judged)
+        run_of(
+            Observed(LoadLevel(kind="closed", users=count), seen, 1, Senders((Sender(0.1, 10.0),))), judged
+        )
         for count in users or (1,)
     )
     return Result(

@@ -10,14 +10,15 @@ from services.cli.bench.metrics import Judged, Observed, run_of
 from services.cli.bench.objectives import Objective
 from services.cli.bench.prices import Prices
 from services.cli.bench.results import LoadLevel, Run
+from services.cli.bench.sender import Sender, Senders
 from tests.services.cli.bench.exchanges import exchange
 
 LEVEL = LoadLevel(kind="closed", users=2)
 GAPS = st.lists(st.floats(0.001, 2), min_size=1, max_size=20)
 
 
-def measured(*exchanges: Exchange, judged: Judged | None = None, cpu: float = 0.1) -> Run:
-    return run_of(Observed(LEVEL, exchanges, 3, cpu, 10.0), judged or Judged())
+def measured(*exchanges: Exchange, judged: Judged | None = None) -> Run:
+    return run_of(Observed(LEVEL, exchanges, 3, Senders((Sender(0.1, 10.0),))), judged or Judged())
 
 
 def test_rates_are_of_requests_that_succeeded_in_the_time_of_all() -> None:
@@ -84,14 +85,6 @@ def test_cost_is_of_the_whole_time() -> None:
 def test_without_objectives_and_prices_there_is_neither() -> None:
     run = measured(exchange(0.0, (1.0,)))
     assert (run.goodput, run.cost) == (None, None)
-
-
-def test_a_client_that_was_busy_or_late_says_so() -> None:
-    assert measured(exchange(0.0, (1.0,)), cpu=1.0).client.warnings == ()
-    (busy,) = measured(exchange(0.0, (1.0,)), cpu=9.5).client.warnings
-    assert "0.95 of a core" in busy
-    (late,) = measured(exchange(0.0, (1.0,), sent=0.25)).client.warnings
-    assert "250 ms late" in late
 
 
 def test_a_run_of_nothing_has_no_numbers() -> None:

@@ -122,6 +122,7 @@ def test_a_refusal_ends_it_before_the_load(terminal: Terminal, paths: DataPaths)
         (("--tokenizer", "nowhere"), "tokenizer.json"),
         (("--ca-file", "nowhere"), "--ca-file"),
         (("--timeout", "5"), "30s"),
+        (("--processes", "3", "--max-in-flight", "2"), "--max-in-flight"),
     ],
 )
 def test_options_that_cannot_be_used_are_one_sentence(

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from services.cli.bench.arrivals import Arrivals
 from services.cli.bench.exchange import INTERRUPTED, Exchange
 from services.cli.bench.load import Bound, Closed, Load, Open
-from services.cli.loading.driver import Driver, Order
+from services.cli.loading.driver import Driver
+from services.cli.loading.orders import Order
 from tests.virtual_time import run
 
 ANY_RATE = Arrivals(1.0)

@@ -15,9 +15,10 @@ from services.cli.bench.load import Bound, Closed, Open
 from services.cli.bench.results import Run
 from services.cli.bench.trace import TracedRequest
 from services.cli.bench_plan import grammars_of
-from services.cli.loading.driver import Order
+from services.cli.loading.orders import Order
+from services.cli.loading.plan import Plan
 from services.cli.loading.progress import Screen
-from services.cli.loading.session import Plan, Session, title_of
+from services.cli.loading.session import Session, title_of
 from tests.virtual_time import run
 
 TEMPLATE_TOKENS, CHARACTERS = 7, 5
