@@ -30,15 +30,27 @@ class SimulatedParameters(BaseModel):
     ttft_seconds: float = Field(
         default=0.02,
         ge=0,
-        description="time from scheduled to first token of a prompt that the prefix cache does not hold",
+        description="time from scheduled to first token, at least, of a prompt that the prefix cache does "
+        "not hold; others go on meanwhile",
     )
     itl_seconds: float = Field(
-        default=0.005, gt=0, description="time of one step; every running request gets one token per step"
+        default=0.005,
+        gt=0,
+        description="time of one step, in which a request gets one token, or a part of its prompt computed",
+    )
+    prefill_token_seconds: float = Field(
+        default=0.0, ge=0, description="what each token of a prompt that a step computes adds to its time"
+    )
+    running_request_seconds: float = Field(
+        default=0.0, ge=0, description="what each request that a step computes for adds to its time"
     )
     kv_blocks: int = Field(default=8192, ge=1, description="blocks of the KV cache")
     kv_block_tokens: int = Field(default=16, ge=1, description="tokens of a block")
     max_running_requests: int = Field(
         default=64, ge=1, description="requests in the running batch; others wait"
+    )
+    max_batched_tokens: int = Field(
+        default=8192, ge=1, description="tokens of one step; longer prompts take several"
     )
     answer_tokens: int = Field(default=160, ge=1, description="tokens after which an answer ends by itself")
     load_seconds: float = Field(

@@ -1,15 +1,14 @@
 """An engine without a model: vLLM's behaviour in steps, queue, blocks and cache, with times to choose."""
 
 import asyncio
-import heapq
 import math
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Final
 
-from services.generator.adapters.simulated.cache import PrefixCache
+from services.generator.adapters.simulated.scheduler import Job, Limits, Scheduler, chain_steps
 from services.generator.adapters.simulated.text import (
     END_OF_TURN,
     VOCABULARY_TOKENS,
@@ -42,25 +41,25 @@ from services.kernel.steps import Steps, in_turns
 _FEATURES: Final = Feature.TOKEN_IDS | Feature.PREFIX_SALT | Feature.PRIORITY
 
 
-@dataclass
-class _Job:
+@dataclass(eq=False, kw_only=True)
+class _Answer(Job):
     request: EngineRequest
     receive: Receive
     index: int
     input_tokens: int
-    chain: Sequence[int]
     text: TextStream
     answer: Iterator[int]
-    blocks: int
     queued_seconds: float
-    scheduled_seconds: float = 0.0
-    ready_seconds: float = 0.0
-    cached_tokens: int = 0
+    scheduled_seconds: float | None = None
+    # When its first token is due.
+    due_seconds: float = 0.0
+    prefill_seconds: float = 0.0
     output_tokens: int = 0
+    is_over: bool = False
 
 
 class SimulatedEngine:
-    """One step loop: each step admits what fits, then gives every prefilled request one token."""
+    """One step loop: each step computes what the scheduler chose, then tokens come of what is computed."""
 
     def __init__(
         self, model: ServedModel, parameters: SimulatedParameters, clock: Clock, sleep: Sleep = asyncio.sleep
@@ -79,9 +78,13 @@ class SimulatedEngine:
         )
         self._clock = clock
         self._sleep = sleep
-        self._cache = PrefixCache(parameters.kv_blocks, parameters.kv_block_tokens)
-        self._waiting: list[tuple[int, int, _Job]] = []
-        self._running: list[_Job] = []
+        limits = Limits(
+            parameters.kv_blocks,
+            parameters.kv_block_tokens,
+            parameters.max_running_requests,
+            parameters.max_batched_tokens,
+        )
+        self._scheduler = Scheduler[_Answer](limits)
         self._arrivals = 0
         self._loop: asyncio.Task[None] | None = None
         self._stepped_seconds = clock.monotonic_seconds()
@@ -118,40 +121,40 @@ class SimulatedEngine:
 
     async def submit(self, request: EngineRequest, receive: Receive) -> None:
         """Takes a request in; `receive` is called by the step loop."""
-        jobs = await in_turns(self._job_steps(request, receive))
+        answers = await in_turns(self._answer_steps(request, receive))
         if self._is_dead:
             raise EngineFailedError
-        for job in jobs:
+        for answer in answers:
             self._arrivals += 1
-            heapq.heappush(self._waiting, (request.priority or 0, self._arrivals, job))
+            answer.arrival = self._arrivals
+            self._scheduler.add(answer)
         if self._loop is None or self._loop.done():
             self._loop = asyncio.create_task(self._run())
 
     async def abort(self, request_id: str) -> None:
         """Ends a request wherever it is; does nothing for an unknown one."""
-        for job in self._jobs():
-            if job.request.request_id == request_id:
-                self._remove(job)
-                job.receive(Delta(finish=EngineFinish.ABORT, index=job.index))
+        for answer in self._answers():
+            if answer.request.request_id == request_id:
+                self._remove(answer)
+                answer.receive(Delta(finish=EngineFinish.ABORT, index=answer.index))
 
     def load(self) -> EngineLoad:
         """Returns how busy it is; numbers of an idle engine are as old as the question."""
         now_seconds = self._clock.monotonic_seconds()
         if not self.unfinished_requests():
             self._stepped_seconds = now_seconds
-        used_blocks = sum(job.blocks for job in self._running)
         return EngineLoad(
-            running_requests=len(self._running),
-            waiting_requests=len(self._waiting),
-            kv_usage=used_blocks / self._parameters.kv_blocks,
+            running_requests=len(self._scheduler.running),
+            waiting_requests=len(self._scheduler) - len(self._scheduler.running),
+            kv_usage=self._scheduler.kv_usage,
             age_seconds=now_seconds - self._stepped_seconds,
             output_tokens_total=self._output_tokens_total,
-            preempted_requests_total=0,
+            preempted_requests_total=self._scheduler.preempted_total,
         )
 
     def unfinished_requests(self) -> int:
         """Returns how many requests run or wait."""
-        return len(self._running) + len(self._waiting)
+        return len(self._scheduler)
 
     async def check_health(self) -> None:
         """Raises EngineFailedError after `die`."""
@@ -161,17 +164,17 @@ class SimulatedEngine:
     def die(self) -> None:
         """Fails as an engine process that was killed: every request, now and later."""
         self._is_dead = True
-        for job in self._jobs():
-            self._remove(job)
-            job.receive(EngineFailedError())
+        for answer in self._answers():
+            self._remove(answer)
+            answer.receive(EngineFailedError())
 
     def shutdown(self) -> None:
         """Has nothing to stop: without requests there is no step loop."""
 
-    def _jobs(self) -> list[_Job]:
-        return [*self._running, *(job for _, _, job in self._waiting)]
+    def _answers(self) -> list[_Answer]:
+        return [*self._scheduler.running, *self._scheduler.waiting]
 
-    def _job_steps(self, request: EngineRequest, receive: Receive) -> Steps[list[_Job]]:
+    def _answer_steps(self, request: EngineRequest, receive: Receive) -> Steps[list[_Answer]]:
         prompt, parameters, sampling = request.prompt, self._parameters, request.sampling
         input_ids = prompt.ids if isinstance(prompt, TokenIds) else (yield from token_steps(prompt))
         if not input_ids:
@@ -181,81 +184,107 @@ class SimulatedEngine:
         if total_tokens > self._context_tokens or blocks > parameters.kv_blocks:
             numbers = Numbers(self._context_tokens, len(input_ids))
             raise ComptoirError(Reason.CONTEXT_TOO_LONG, field=field_of(prompt), numbers=numbers)
-        chain = yield from self._cache.chain_steps(input_ids, request.cache_salt or "")
+        root = hash(request.cache_salt or "")
+        chain = yield from chain_steps(root, input_ids, parameters.kv_block_tokens)
         digest = yield from digest_steps(input_ids)
         queued_seconds = self._clock.monotonic_seconds()
-        jobs = []
-        for index in range(sampling.n):
-            seed = _seed_of(sampling, index)
-            answer = answer_ids(input_ids, digest, seed, parameters.answer_tokens, sampling)
-            text = TextStream(sampling.stop)
-            jobs.append(
-                _Job(request, receive, index, len(input_ids), chain, text, answer, blocks, queued_seconds)
+        return [
+            _Answer(
+                priority=request.priority or 0,
+                tokens=len(input_ids),
+                root=root,
+                # One for each choice: each goes on by itself.
+                chain=list(chain),
+                tail=list(input_ids[len(chain) * parameters.kv_block_tokens :]),
+                request=request,
+                receive=receive,
+                index=index,
+                input_tokens=len(input_ids),
+                text=TextStream(sampling.stop),
+                answer=answer_ids(
+                    input_ids, digest, _seed_of(sampling, index), parameters.answer_tokens, sampling
+                ),
+                queued_seconds=queued_seconds,
             )
-        return jobs
+            for index in range(sampling.n)
+        ]
 
-    def _remove(self, job: _Job) -> None:
-        self._running = [other for other in self._running if other is not job]
-        self._waiting = [entry for entry in self._waiting if entry[2] is not job]
-        heapq.heapify(self._waiting)
+    def _remove(self, answer: _Answer) -> None:
+        answer.is_over = True
+        self._scheduler.remove(answer)
 
     async def _run(self) -> None:
-        while self._running or self._waiting:
-            self._admit()
+        while len(self._scheduler):
+            step = self._scheduler.schedule()
+            self._note_admitted(step)
+            await self._sleep(self._step_seconds(step))
             self._stepped_seconds = self._clock.monotonic_seconds()
-            for job in tuple(self._running):
-                if job.ready_seconds <= self._stepped_seconds:
-                    self._step(job)
-            await self._sleep(self._parameters.itl_seconds)
+            held = [answer for answer in self._scheduler.running if answer.is_held]
+            for answer in (*step, *held):
+                if answer.is_over or answer.computed_tokens < answer.tokens:
+                    continue
+                answer.is_held = not answer.output_tokens and self._stepped_seconds < answer.due_seconds
+                if not answer.is_held:
+                    self._emit(answer)
 
-    def _admit(self) -> None:
-        parameters = self._parameters
-        free_blocks = parameters.kv_blocks - sum(job.blocks for job in self._running)
+    def _note_admitted(self, step: Mapping[_Answer, int]) -> None:
         now_seconds = self._clock.monotonic_seconds()
-        while self._waiting and len(self._running) < parameters.max_running_requests:
-            job = self._waiting[0][2]
-            if job.blocks > free_blocks:
-                return
-            heapq.heappop(self._waiting)
-            free_blocks -= job.blocks
-            job.cached_tokens = self._cache.cached_tokens(job.chain, job.input_tokens)
-            self._cache.add(job.chain)
-            uncached_share = 1 - job.cached_tokens / job.input_tokens
-            job.scheduled_seconds = now_seconds
-            job.ready_seconds = now_seconds + parameters.ttft_seconds * uncached_share
-            self._running.append(job)
+        for answer in step:
+            if answer.scheduled_seconds is None:
+                uncached_share = 1 - answer.cached_tokens / answer.input_tokens
+                answer.scheduled_seconds = now_seconds
+                answer.due_seconds = now_seconds + self._parameters.ttft_seconds * uncached_share
 
-    def _step(self, job: _Job) -> None:
-        token_id = next(job.answer)
-        job.output_tokens += 1
+    def _step_seconds(self, step: Mapping[_Answer, int]) -> float:
+        """Returns the time of a step: what every one takes, and what its tokens and requests add."""
+        parameters = self._parameters
+        prefilled_tokens = sum(
+            tokens for answer, tokens in step.items() if tokens > 1 or not answer.output_tokens
+        )
+        return (
+            parameters.itl_seconds
+            + parameters.prefill_token_seconds * prefilled_tokens
+            + parameters.running_request_seconds * len(step)
+        )
+
+    def _emit(self, answer: _Answer) -> None:
+        token_id = next(answer.answer)
+        answer.output_tokens += 1
         self._output_tokens_total += 1
-        sampling, is_early = job.request.sampling, job.output_tokens <= job.request.sampling.min_tokens
+        sampling = answer.request.sampling
+        is_early = answer.output_tokens <= sampling.min_tokens
         is_end = not is_early and (
             token_id in sampling.stop_token_ids or (token_id == END_OF_TURN and not sampling.ignore_eos)
         )
-        is_length = job.output_tokens >= job.request.max_output_tokens
+        is_length = answer.output_tokens >= answer.request.max_output_tokens
         delta = Delta(
-            job.text.push(END_OF_TURN if is_end else token_id, is_last=is_end or is_length),
+            answer.text.push(END_OF_TURN if is_end else token_id, is_last=is_end or is_length),
             1,
-            index=job.index,
+            index=answer.index,
         )
-        if job.request.returns_token_ids:
+        if answer.request.returns_token_ids:
             delta.token_ids = (token_id,)
         if sampling.logprobs is not None:
             delta.tokens = (token_choice(token_id, sampling.logprobs),)
-        if is_end or job.text.is_stopped:
+        if is_end or answer.text.is_stopped:
             delta.finish = EngineFinish.STOP
         elif is_length:
             delta.finish = EngineFinish.LENGTH
-        if delta.finish is not None:
-            self._remove(job)
-        if job.output_tokens == 1:
-            delta.measures = Measures(
-                cached_input_tokens=job.cached_tokens,
-                queue_seconds=job.scheduled_seconds - job.queued_seconds,
-                prefill_seconds=job.ready_seconds - job.scheduled_seconds,
-            )
-        job.receive(delta)
+        if delta.finish is None:
+            answer.append(token_id, self._parameters.kv_block_tokens)
+        else:
+            self._remove(answer)
+        if answer.output_tokens == 1:
+            delta.measures = self._measures(answer)
+        answer.receive(delta)
+
+    def _measures(self, answer: _Answer) -> Measures:
+        scheduled_seconds = answer.scheduled_seconds or answer.queued_seconds
+        return Measures(
+            cached_input_tokens=answer.cached_tokens,
+            queue_seconds=scheduled_seconds - answer.queued_seconds,
+            prefill_seconds=self._stepped_seconds - scheduled_seconds,
+        )
 
 
 def _seed_of(sampling: Sampling, index: int) -> int | None:

@@ -65,20 +65,58 @@ async def test_an_answer_ends_by_itself_after_its_tokens() -> None:
     assert result.output_tokens == 8
 
 
-async def test_a_request_waits_until_the_blocks_it_may_need_are_free() -> None:
+async def test_a_prompt_waits_until_blocks_for_all_of_it_are_free() -> None:
     time = HandTurnedTime()
     engine = simulated(time, kv_blocks=4, answer_tokens=50)
-    input_ids = await chat(engine, "a")
-    first = ask(engine, input_ids, tokens=40)
+    first = ask(engine, await chat(engine, "a" * 40), tokens=20)
     await anext(first)
-    second = ask(engine, input_ids, tokens=40)
-    waited = await answer(second)
+    waited = await answer(ask(engine, await chat(engine, "b" * 30), tokens=2))
     assert waited.measures[0].queue_seconds > 1.0
     await first.aclose()
 
 
+async def test_blocks_that_run_out_are_taken_from_who_came_last_and_each_token_comes_once() -> None:
+    engine = simulated(HandTurnedTime(), kv_blocks=6, answer_tokens=1000)
+    asked = [(await chat(engine, letter * 12), letter) for letter in "ab"]
+    alone = [await answer(ask(engine, prompt, tokens=60, salt=salt)) for prompt, salt in asked]
+    beside = await asyncio.gather(
+        *(answer(ask(engine, prompt, tokens=60, salt=salt + "b")) for prompt, salt in asked)
+    )
+    assert engine.load().preempted_requests_total >= 1
+    assert [one.text for one in beside] == [one.text for one in alone]
+    assert [one.output_tokens for one in beside] == [60, 60]
+    assert engine.load().kv_usage == 0.0
+
+
+async def test_a_step_takes_longer_for_each_token_of_a_prompt_and_each_request() -> None:
+    time = HandTurnedTime()
+    engine = simulated(time, ttft_seconds=0.0, prefill_token_seconds=0.01, running_request_seconds=1.0)
+    prompt = await chat(engine, "a" * 97)
+    began = time.clock.monotonic_seconds()
+    result = await answer(ask(engine, prompt, tokens=3))
+    assert result.measures[0].prefill_seconds == pytest.approx(0.1 + 0.01 * len(prompt) + 1.0)
+    decode_seconds = time.clock.monotonic_seconds() - began - result.measures[0].prefill_seconds
+    assert decode_seconds == pytest.approx(2 * 1.1)
+
+
+async def test_a_long_prompt_does_not_hold_up_the_answers_of_others() -> None:
+    time = HandTurnedTime()
+    engine = simulated(
+        time, ttft_seconds=0.0, prefill_token_seconds=0.01, max_batched_tokens=32, kv_blocks=128
+    )
+    first = ask(engine, await chat(engine, "a"), tokens=60)
+    await anext(first)
+    long = asyncio.create_task(answer(ask(engine, await chat(engine, "b" * 1000), tokens=1)))
+    waits, before = [], time.clock.monotonic_seconds()
+    async for _ in first:
+        waits.append(time.clock.monotonic_seconds() - before)
+        before = time.clock.monotonic_seconds()
+    assert max(waits) < 0.1 + 0.01 * 32 + 0.001
+    assert (await long).output_tokens == 1
+
+
 async def test_a_cached_prefix_makes_the_prefill_shorter() -> None:
-    engine = simulated(HandTurnedTime())
+    engine = simulated(HandTurnedTime(), itl_seconds=0.01)
     input_ids = await chat(engine, "a" * 100)
     cold = await answer(ask(engine, input_ids, tokens=1))
     warm = await answer(ask(engine, input_ids, tokens=1))
