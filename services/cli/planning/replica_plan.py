@@ -1,7 +1,7 @@
 """Plans a replica: what fits where it was asked to be, and the GPUs that would hold the load besides."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from services.cli.planning.asked import Asked
@@ -140,8 +140,20 @@ class ReplicaPlan:
             gpus = other.replica.gpus.tensor_parallel
             ways.append(f"--gpu {other.gpu.name}" + (f" --tensor-parallel {gpus}" if gpus > 1 else ""))
         if not ways:
-            return "Eight of no GPU of the catalog hold it: try --kv-dtype fp8, or fewer tokens."
+            return self._none()
         return f"The load fits with {' or '.join(ways)}."
+
+    def _none(self) -> str:
+        """Says what to do where nothing holds it: a cache in FP8, where that is none yet and would help."""
+        asked = self.planner.asked
+        smaller = replace(self.planner, asked=asked.model_copy(update={"kv_dtype": "fp8"}))
+        found = None if asked.kv_dtype == "fp8" else cheapest_of(smaller.choices())
+        if found is not None:
+            gpus = found.replica.gpus.tensor_parallel
+            return f"Eight of no GPU here hold it, but {gpus} x {found.gpu.name} do with --kv-dtype fp8."
+        return (
+            "Eight of no GPU of the catalog hold it: ask fewer tokens, or share the requests among replicas."
+        )
 
 
 def plan_on(planner: Planner, gpu: Gpu) -> ReplicaPlan:

@@ -1,5 +1,6 @@
 """Asks a process by its metrics which version it is, with the certificate that it has itself."""
 
+import asyncio
 import re
 from typing import Final
 
@@ -20,12 +21,14 @@ async def ask_build(place: Place) -> SeenBuild | None:
     scheme = "http" if place.tls is None else "https"
     try:
         verify = False if place.tls is None else context_of(place.tls, is_own=True)
+        # The client's own time is for each read: an answer that trickles would never end.
         async with (
+            asyncio.timeout(SECONDS),
             httpx.AsyncClient(timeout=SECONDS, trust_env=False, verify=verify) as client,
             client.stream("GET", f"{scheme}://{place.address}/metrics") as answer,
         ):
             text = await _read(answer)
-    except (httpx.HTTPError, OSError):
+    except (httpx.HTTPError, OSError, TimeoutError):
         return None
     found = _BUILD.search(text)
     labels = dict(_LABEL.findall(found[1])) if found is not None else {}

@@ -89,6 +89,25 @@ def test_what_does_not_fit_is_told_with_numbers_and_what_would(terminal: Termina
     assert terminal.comptoir(*again).status == 0
 
 
+@pytest.mark.parametrize(
+    ("concurrency", "more", "sentence"),
+    [
+        ("400", (), "do with --kv-dtype fp8."),
+        ("400", ("--kv-dtype", "fp8"), "The load fits with --gpu"),
+        ("1500", (), "ask fewer tokens, or share the requests among replicas."),
+        ("1500", ("--kv-dtype", "fp8"), "ask fewer tokens, or share the requests among replicas."),
+    ],
+)
+def test_a_cache_in_fp8_is_advised_where_it_is_none_and_would_help(
+    terminal: Terminal, concurrency: str, more: tuple[str, ...], sentence: str
+) -> None:
+    load = ("--gpu", "h100", "--context", "16384", "--concurrency", concurrency)
+    said = terminal.comptoir("plan", "--model", "llama-3.1-70b", *load, *more)
+    assert said.status == 1
+    assert sentence in said.err
+    assert ("--kv-dtype" in said.err) is (sentence == "do with --kv-dtype fp8.")
+
+
 def test_without_a_gpu_the_cheapest_that_fits_is_taken(terminal: Terminal) -> None:
     found = json.loads(terminal.comptoir("plan", "--model", "gemma-3-1b", "--context", "4096", "--json").out)
     assert found["gpu"]["name"] == found["cheapest"]["gpu"] == "t4"
