@@ -11,7 +11,7 @@ from services.runtime.metrics.registry import edge, generator, router
 _REGION_MODEL = "{{region}} {{gen_ai_request_model}}"
 _BY = ("region", "gen_ai_request_model")
 _TTFT = "region_model:gen_ai_server_time_to_first_token_seconds"
-_HOURLY = ("hour AS time", "concat(region, ' ', model) AS series")
+_HOURLY = ("hour AS time", "concat(region, ' ', model, ' ', priority) AS series")
 _FAILED = "region:http_server_requests_failed"
 
 

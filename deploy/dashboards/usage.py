@@ -67,7 +67,7 @@ def _counted() -> Panels:
             "short",
             select(
                 "latency_by_hour",
-                *("hour AS time", "concat(region, ' ', model) AS series", *_TOKENS),
+                *("hour AS time", "concat(region, ' ', model, ' ', priority) AS series", *_TOKENS),
                 hour="hour",
                 chosen=_CHOSEN,
                 order="time",

@@ -6,6 +6,7 @@ from typing import Final
 
 from pipelines.usage.adapters.clickhouse_checks import ClickHouseChecks
 from pipelines.usage.adapters.clickhouse_client import ClickHouse
+from pipelines.usage.adapters.clickhouse_declared import ClickHouseDeclared
 from pipelines.usage.adapters.clickhouse_schema import ClickHouseSchema
 from pipelines.usage.adapters.clickhouse_store import ClickHouseStore
 from pipelines.usage.adapters.kafka_dead_letters import KafkaDeadLetters
@@ -42,6 +43,7 @@ class UsagePipeline:
     def __init__(self, settings: UsageSettings, clock: Clock) -> None:
         self._clickhouse = ClickHouse(settings.clickhouse)
         schema = ClickHouseSchema(self._clickhouse, settings.clickhouse)
+        declared = ClickHouseDeclared(self._clickhouse, settings.clickhouse, clock)
         self._letters = KafkaDeadLetters(settings.kafka, DEAD_LETTER_TOPIC)
         self._lag = KafkaLag(settings.kafka, KIND_OF_TOPIC)
         self._topics = KafkaTopics(settings.kafka, (*KIND_OF_TOPIC, DEAD_LETTER_TOPIC))
@@ -59,6 +61,7 @@ class UsagePipeline:
         self._watch = Watch(ports, settings, standing)
         self._prepare = (
             lambda: schema.apply(settings.retention_days, settings.catalog),
+            lambda: declared.apply(settings, settings.catalog.currency),
             self._watch.ask_store_clock,
             self._letters.start,
         )

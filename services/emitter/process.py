@@ -6,11 +6,11 @@ from comptoir.emitter.v1 import emitter_pb2
 from comptoir.emitter.v1.emitter_pb2_grpc import add_EmitterServiceServicer_to_server
 
 from services.contract.events import KIND_OF_TOPIC
+from services.contract.pseudonym import SECRET_BYTES, Pseudonyms
 from services.emitter.adapters.kafka_log import KafkaLog
 from services.emitter.adapters.spool.gauges import watch
 from services.emitter.adapters.spool.writer import SqliteSpool
 from services.emitter.domain.event_rules import EventRules, limits_of, past_microseconds_for
-from services.emitter.domain.pseudonym import SECRET_BYTES, Pseudonyms
 from services.emitter.server.forwarding import Forwarder
 from services.emitter.server.recording import EmitterServicer
 from services.emitter.settings import EmitterSettings

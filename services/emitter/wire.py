@@ -8,10 +8,10 @@ from comptoir.usage.v1 import usage_pb2
 from google.protobuf.descriptor import Descriptor
 
 from services.contract.events import Kind
+from services.contract.pseudonym import Pseudonyms
 from services.emitter.domain.agreement import Source
 from services.emitter.domain.event_rules import EventRules, NotTakenNowError
 from services.emitter.domain.ports import Taken
-from services.emitter.domain.pseudonym import Pseudonyms
 from services.kernel.errors import ComptoirError, Reason
 from services.runtime.event_messages import EVENT_TYPES, by_kind
 from services.runtime.grpc.interceptors import validate

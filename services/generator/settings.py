@@ -46,8 +46,15 @@ class GeneratorSettings(MeteredSettings, Bounds):
         default=0,
         ge=0,
         le=65_535,
-        description="the number that you give to the kind of accelerator it runs on, for the router; 0 says "
-        "nothing",
+        description="the number that you give to the kind of accelerator it runs on, for the router, and for "
+        "what tokens cost (`usage.gpu_prices`); 0 says nothing",
+    )
+    gpus: int = Field(
+        default=0,
+        ge=0,
+        le=1_024,
+        description="accelerators of that kind that the replica is paid for; 0: as many as share the model "
+        "(`vllm.tensor_parallel_size`)",
     )
     engine: Literal["vllm", "simulated"] = Field(
         default="vllm", description="`vllm`, or `simulated`, which needs no model and answers nonsense"
@@ -128,7 +135,14 @@ class GeneratorSettings(MeteredSettings, Bounds):
             region=self.home.number,
             model=self.catalog_model.number,
             gpu_class=self.gpu_class,
+            gpus=self.gpus or self._sharing_gpus,
         )
+
+    @property
+    def _sharing_gpus(self) -> int:
+        """As many as share the model; one is 0, which emitters of before take too."""
+        size = self.vllm.tensor_parallel_size if self.engine == "vllm" else 1
+        return size if size > 1 else 0
 
     @property
     def served_model(self) -> ServedModel:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, HttpUrl, PostgresDsn
+from pydantic import AwareDatetime, BaseModel, HttpUrl, PostgresDsn
 from pydantic.fields import FieldInfo
 
 _HEADER: Final = ("| Key | Value | Default | Meaning | Variable |", "|---|---|---|---|---|")
@@ -24,6 +24,7 @@ _NAMES: Final = {
     HttpUrl: "URL",
     PostgresDsn: "URL",
     time: "time of day, in quotes",
+    AwareDatetime: "moment with its offset from UTC",
     ZoneInfo: "time zone",
 }
 _UNITS: Final = ((2**30, "GiB"), (2**20, "MiB"), (2**10, "KiB"))

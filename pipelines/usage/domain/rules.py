@@ -2,8 +2,9 @@
 
 from typing import Annotated, Final, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from pipelines.usage.domain.gpu_prices import GpuPrice, check_declared
 from pipelines.usage.domain.ports import Record
 from services.contract.events import RETENTION_MAX_DAYS, RETENTION_MIN_DAYS
 
@@ -51,6 +52,19 @@ class Rules(BaseModel):
         le=RETENTION_MAX_DAYS,
         description="an event expires this many days after its UTC day; set on every table at each start",
     )
+    ttft_p95_target_seconds: float = Field(
+        default=2.0,
+        gt=0,
+        le=3_600,
+        description="what the view `slo_ttft` holds the p95 of the time to first token of five minutes "
+        "against",
+    )
+    gpu_prices: tuple[GpuPrice, ...] = Field(
+        default=(),
+        max_length=1_024,
+        description="what accelerators cost by GPU class, for the views of cost; the store keeps those of "
+        "before",
+    )
     commit_every_frames: int = Field(
         default=64, ge=1, le=10_000, description="offsets are committed after this many frames at the latest"
     )
@@ -83,6 +97,12 @@ class Rules(BaseModel):
         description="positions at which a partition pauses and that a person decided to do without, as "
         "`TOPIC:PARTITION:OFFSET` or `TOPIC:PARTITION:FIRST-LAST`: they become dead letters",
     )
+
+    @field_validator("gpu_prices")
+    @classmethod
+    def _each_class_has_one_price_at_a_time(cls, prices: tuple[GpuPrice, ...]) -> tuple[GpuPrice, ...]:
+        check_declared(prices)
+        return prices
 
     def is_given_up(self, record: Record) -> bool:
         """Returns whether a person listed the record's position."""

@@ -6,11 +6,11 @@ from typing import Final
 
 from comptoir.emitter.v1 import emitter_pb2, emitter_pb2_grpc
 
+from services.contract.pseudonym import Pseudonyms
 from services.emitter import wire
 from services.emitter.domain.agreement import Agreement, Source
 from services.emitter.domain.event_rules import EventRules, NotTakenNowError
 from services.emitter.domain.ports import Event, Spool, Taken
-from services.emitter.domain.pseudonym import Pseudonyms
 from services.emitter.server.joined import JoinedRecords
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError

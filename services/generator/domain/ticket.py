@@ -23,12 +23,13 @@ class Claims(TicketClaims):
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """Catalog numbers of the replica, its region and its model; the class of its accelerator, or 0."""
+    """Catalog numbers of the replica, its region and its model; the class of its accelerators, or 0."""
 
     number: int
     region: int
     model: int
     gpu_class: int = 0
+    gpus: int = 0
 
 
 class TicketGate:

@@ -79,4 +79,6 @@ def replica_load_from(
         unfinished_requests=report.unfinished_requests,
         age_milliseconds=milliseconds(report.age_seconds),
         accelerator_free_bytes=accelerator_free_bytes,
+        gpu_class=replica.gpu_class,
+        gpus=replica.gpus,
     )

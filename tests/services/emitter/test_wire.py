@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.contract.events import EVENT_MAX_SKEW_MICROSECONDS, Kind
+from services.contract.pseudonym import Pseudonyms
 from services.emitter import wire
 from services.emitter.domain.event_rules import PAST_MICROSECONDS, EventRules, ModelLimits
-from services.emitter.domain.pseudonym import Pseudonyms
 from services.kernel.errors import ComptoirError, Reason
 from tests.services.emitter.requests import STARTED, admission, generation, one_of_each, replica_load
 

@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.contract.events import Kind
+from services.contract.pseudonym import Pseudonyms
 from services.emitter.adapters.spool.writer import SqliteSpool
 from services.emitter.domain.event_rules import EventRules
-from services.emitter.domain.pseudonym import Pseudonyms
 from services.emitter.server.recording import EmitterServicer
 from services.generator.adapters.usage_emitter import UsageEmitter
 from services.generator.domain.recording import UsageRecorder

@@ -1,81 +1,19 @@
 """Event tables follow the messages, on the real engine: made, given columns, widened, and never narrowed."""
 
-from collections.abc import AsyncIterator, Callable, Mapping
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import pytest
 
 from pipelines.usage.adapters import clickhouse_tables
-from pipelines.usage.adapters.clickhouse_client import ClickHouse
-from pipelines.usage.adapters.clickhouse_schema import ClickHouseSchema
-from pipelines.usage.adapters.clickhouse_store import ClickHouseStore
 from pipelines.usage.domain.errors import SchemaError
-from pipelines.usage.domain.frame import decode
-from pipelines.usage.settings import ClickHouseSettings
 from pipelines.usage.wire import columns_of
 from services.contract.events import Kind
-from services.contract.frame import Frame
-from services.kernel.catalog import Catalog, Model, Region
-from services.kernel.clock import SystemClock
-from services.kernel.identity import Identity
-from tests.pipelines.usage.frames import value
-from tests.system.clickhouse_process import ClickHouseProcess
+from tests.system.usage.store import Store, frame
 
 pytestmark = pytest.mark.system
 
-CATALOG = Catalog(
-    regions=(Region(number=1, name="eu-fr"),),
-    models=(Model(number=1, name="m", context_tokens=8, max_output_tokens=8),),
-)
 OUTCOME = columns_of(Kind.GENERATION)["outcome"]
 LATER_OUTCOME = OUTCOME.replace(")", ", 'of_tomorrow' = 10)")
-
-
-class Store:
-    """One database of its own."""
-
-    def __init__(self, clickhouse: ClickHouseProcess) -> None:
-        settings = ClickHouseSettings.model_validate(
-            {
-                "url": clickhouse.url,
-                "password_file": Path(clickhouse.folder / "writer-password"),
-                "database": f"test_{Identity.random().hex}",
-            }
-        )
-        self.database = settings.database
-        self.connection = ClickHouse(settings)
-        self.frames = ClickHouseStore(self.connection, self.database)
-        self._schema = ClickHouseSchema(self.connection, settings)
-
-    async def apply(self) -> None:
-        """As the pipeline does when it starts."""
-        await self._schema.apply(30, CATALOG)
-
-    async def rows(self, query: str) -> list[Any]:
-        """Rows of a query over DATABASE."""
-        found = await self.connection.rows(query.replace("DATABASE", self.database))
-        return [tuple(row) for row in found]
-
-    async def type_of(self, table: str, column: str) -> str:
-        """The column's type; empty where there is no such column."""
-        found = await self.rows(
-            "SELECT type FROM system.columns"  # noqa: S608 - names of ours
-            f" WHERE database = 'DATABASE' AND table = '{table}' AND name = '{column}'"
-        )
-        return str(found[0][0]) if found else ""
-
-    async def command(self, statement: str) -> None:
-        """Changes the DATABASE."""
-        await self.connection.command(statement.replace("DATABASE", self.database))
-
-
-@pytest.fixture
-async def store(clickhouse: ClickHouseProcess) -> AsyncIterator[Store]:
-    made = Store(clickhouse)
-    await made.apply()
-    yield made
-    await made.connection.close()
 
 
 @pytest.fixture
@@ -89,10 +27,6 @@ def build(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
         monkeypatch.setattr(clickhouse_tables, "columns_of", changed)
 
     return is_one_with
-
-
-def frame(kind: Kind = Kind.GENERATION, **fields: int) -> Frame:
-    return decode(value(kind, started_at_microseconds=SystemClock().wall_microseconds(), **fields), kind=kind)
 
 
 @pytest.mark.parametrize("kind", list(Kind))

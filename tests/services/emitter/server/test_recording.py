@@ -11,8 +11,8 @@ from comptoir.emitter.v1.emitter_pb2_grpc import EmitterServiceStub
 from comptoir.emitter.v1.emitter_pb2_grpc import add_EmitterServiceServicer_to_server as add_servicer
 
 from services.contract.events import Kind
+from services.contract.pseudonym import Pseudonyms
 from services.emitter.domain.event_rules import EventRules
-from services.emitter.domain.pseudonym import Pseudonyms
 from services.emitter.server.recording import QUIET_SECONDS, EmitterServicer
 from services.kernel.clock import ManualClock
 from services.kernel.errors import Reason

@@ -801,6 +801,8 @@ class ReplicaLoad(_message.Message):
     UNFINISHED_REQUESTS_FIELD_NUMBER: _builtins.int
     ACCELERATOR_FREE_BYTES_FIELD_NUMBER: _builtins.int
     AGE_MILLISECONDS_FIELD_NUMBER: _builtins.int
+    GPU_CLASS_FIELD_NUMBER: _builtins.int
+    GPUS_FIELD_NUMBER: _builtins.int
     event_id_high: _builtins.int
     """Identity of the event, upper 64 bits: its time in microseconds, then 12 random bits."""
     event_id_low: _builtins.int
@@ -859,6 +861,10 @@ class ReplicaLoad(_message.Message):
     """Free accelerator memory, in bytes; 0 where there is none."""
     age_milliseconds: _builtins.int
     """Age of the engine's numbers, in milliseconds."""
+    gpu_class: _builtins.int
+    """The number that the operator gives to the kind of accelerator, by which it is priced; 0 where none is given."""
+    gpus: _builtins.int
+    """Accelerators that the replica is paid for; 0 stands for one."""
     def __init__(
         self,
         *,
@@ -890,10 +896,12 @@ class ReplicaLoad(_message.Message):
         unfinished_requests: _builtins.int = ...,
         accelerator_free_bytes: _builtins.int = ...,
         age_milliseconds: _builtins.int = ...,
+        gpu_class: _builtins.int = ...,
+        gpus: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["accelerator_free_bytes", b"accelerator_free_bytes", "age_milliseconds", b"age_milliseconds", "config_digest", b"config_digest", "event_id_high", b"event_id_high", "event_id_low", b"event_id_low", "home_region", b"home_region", "key_epoch", b"key_epoch", "key_high", b"key_high", "key_low", b"key_low", "kv_usage_permille", b"kv_usage_permille", "model", b"model", "open_streams", b"open_streams", "output_tokens", b"output_tokens", "preempted_requests", b"preempted_requests", "producer_id", b"producer_id", "producer_sequence", b"producer_sequence", "region", b"region", "replica", b"replica", "request_id_high", b"request_id_high", "request_id_low", b"request_id_low", "running_requests", b"running_requests", "schema_version", b"schema_version", "started_at_microseconds", b"started_at_microseconds", "tenant_high", b"tenant_high", "tenant_low", b"tenant_low", "transfer_record", b"transfer_record", "unfinished_requests", b"unfinished_requests", "waiting_requests", b"waiting_requests"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["accelerator_free_bytes", b"accelerator_free_bytes", "age_milliseconds", b"age_milliseconds", "config_digest", b"config_digest", "event_id_high", b"event_id_high", "event_id_low", b"event_id_low", "gpu_class", b"gpu_class", "gpus", b"gpus", "home_region", b"home_region", "key_epoch", b"key_epoch", "key_high", b"key_high", "key_low", b"key_low", "kv_usage_permille", b"kv_usage_permille", "model", b"model", "open_streams", b"open_streams", "output_tokens", b"output_tokens", "preempted_requests", b"preempted_requests", "producer_id", b"producer_id", "producer_sequence", b"producer_sequence", "region", b"region", "replica", b"replica", "request_id_high", b"request_id_high", "request_id_low", b"request_id_low", "running_requests", b"running_requests", "schema_version", b"schema_version", "started_at_microseconds", b"started_at_microseconds", "tenant_high", b"tenant_high", "tenant_low", b"tenant_low", "transfer_record", b"transfer_record", "unfinished_requests", b"unfinished_requests", "waiting_requests", b"waiting_requests"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.emitter.domain.pseudonym import Pseudonym, Pseudonyms
+from services.contract.pseudonym import Pseudonym, Pseudonyms
 
 SECRET = bytes(range(32))
 NUMBERS = st.integers(1, 2**64 - 1)
