@@ -52,7 +52,6 @@ _LOOK_SECONDS: Final = 0.1
 _SELDOM_LOOK_SECONDS: Final = 1.0
 # Open calls have had their time by then.
 _GRACE_SECONDS: Final = 1.0
-_HOW_LOST: Final = {EngineLoss.DIED: "died", EngineLoss.HUNG: "holds requests and makes no step"}
 
 
 def build(settings: GeneratorSettings, announcement: Announcement) -> "Generator":
@@ -243,7 +242,7 @@ class ServedEngine:
         await self.server.set_readiness(DRAINING)
         if self._loss is not None:
             # What an engine that died said, by type and place, stands in the lines before.
-            _log.error("engine_lost", kind=self._loss.value)
+            _log.error("engine_lost", kind=self._loss.name.lower())
             await self.generations.lose_engine()
         else:
             await self.generations.drain(self.bounds.drain_seconds)
@@ -265,9 +264,11 @@ class ServedEngine:
         self.recorder.give_up()
 
     async def _watch_engine(self) -> None:
-        hang_seconds = self.bounds.engine_hang_seconds
-        self._loss = await until_engine_fails(self.engine, self.clock, hang_seconds=hang_seconds)
-        raise EngineLostError(f"its engine {_HOW_LOST[self._loss]}; the lines before say more.")
+        prefill_seconds = self.generations.prefill_seconds
+        self._loss = await until_engine_fails(
+            self.engine, self.clock, self.bounds, prefill_seconds=prefill_seconds
+        )
+        raise EngineLostError(f"its engine {self._loss.value}; the lines before say more.")
 
     async def _follow_registration(self) -> None:
         """Tells health, for ever, whether the router knows the replica: who is not known gets no requests."""

@@ -11,11 +11,23 @@ class Bounds(BaseModel):
     load_event_interval_seconds: float = Field(
         default=10.0, gt=0, description="time between two samples of the load for the store"
     )
+    engine_step_seconds: float = Field(
+        default=20.0,
+        gt=0,
+        description="how long a busy engine may make no step, beside ten times what the prompts that wait "
+        "take at its recent pace",
+    )
     engine_hang_seconds: float = Field(
         default=120.0,
         gt=0,
-        description="how long a busy engine may make no step before it is given up; longer than the longest "
-        "prefill step and the compilation of a new shape",
+        description="how long a busy engine may make no step before it is given up, whatever waits and while "
+        "its pace is unknown; longer than the longest prefill step and the compilation of a new shape",
+    )
+    engine_probe_seconds: float = Field(
+        default=30.0,
+        ge=0,
+        description="how long an engine is idle before it is asked for one token, again and again; one that "
+        "makes none within 20 s, or nothing that a model can make, is given up; 0 never asks",
     )
     drain_seconds: float = Field(
         default=25.0, ge=0, description="longest end of the answers that run at a drain"

@@ -146,6 +146,12 @@ class Generations:
             first_tokens=self._parts.first_tokens.read(now_seconds) if is_counted else None,
         )
 
+    def prefill_seconds(self) -> float | None:
+        """Returns what the prompts that wait take at the engine's recent pace; None where it is unknown."""
+        work = self._parts.input_work
+        pace = work.tokens_per_second(self._parts.clock.monotonic_seconds())
+        return None if pace is None else work.waiting_tokens / pace
+
     def _age_seconds(self, engine_age_seconds: float) -> float:
         # An engine without requests makes no step: it is silent since the first of those that are open.
         busy_seconds = self._parts.clock.monotonic_seconds() - self._busy_since_seconds
