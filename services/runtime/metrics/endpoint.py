@@ -110,7 +110,7 @@ class _Server(ThreadingMixIn, WSGIServer):
     def process_request(self, request: Any, client_address: Any) -> None:
         """Starts a thread where there is a place for the caller; one that says nothing may end for it.
 
-        So callers that say nothing never keep a scrape out, which takes milliseconds.
+        So callers that say nothing never keep a scrape out, which takes milliseconds, nor a probe.
         """
         end_seconds = time.monotonic() + _WHOLE_SECONDS
         with self._lock:
@@ -119,10 +119,17 @@ class _Server(ThreadingMixIn, WSGIServer):
                 self._place_of[request] = place
             if ended is not None:
                 _end(ended.connection)
-        if place is not None:
-            super().process_request(request, client_address)
-        else:
+        if place is None:
             self.shutdown_request(request)
+            return
+        try:
+            super().process_request(request, client_address)
+        except RuntimeError:
+            # The process has no thread left, now. Its connection is closed by the library.
+            del self._place_of[request]
+            with self._lock:
+                self._places.leave(place)
+            raise
 
     def process_request_thread(self, request: Any, client_address: Any) -> None:
         """Serves one connection and gives its place back."""

@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from services.runtime.metrics import endpoint as metrics_endpoint
 from services.runtime.metrics.endpoint import MetricsEndpoint
 from services.runtime.metrics.listen import MetricsListen
-from services.runtime.metrics.places import MAX_CONNECTIONS, MAX_PLACES_OF_ONE
+from services.runtime.metrics.places import MAX_CONNECTIONS, MAX_OPEN, MAX_PLACES, MAX_PLACES_OF_ONE
 from services.runtime.probes import Probes
 from services.runtime.settings_error import SettingsError
 from tests.services.runtime.certificates import Authority
@@ -110,6 +110,33 @@ def test_silent_callers_keep_no_scrape_out_and_get_no_more_threads(endpoint: Met
     for caller in callers:
         caller.close()
     until_metrics_are_back(endpoint)
+
+
+def test_silent_callers_of_many_addresses_keep_no_probe_out(
+    registry: CollectorRegistry, probes: TurningLoop
+) -> None:
+    endpoint = MetricsEndpoint(MetricsListen(port=0), registry, probes)
+    with contextlib.ExitStack() as held:
+        held.callback(endpoint.close)
+        for number in range(MAX_OPEN + 1):
+            source = (f"127.0.0.{2 + number // MAX_CONNECTIONS}", 0)
+            address = ("127.0.0.1", endpoint.port)
+            held.enter_context(socket.create_connection(address, timeout=20, source_address=source))
+            assert get(endpoint, "/healthz").status_code == 200
+
+
+def test_a_thread_that_cannot_start_costs_its_caller_alone(
+    endpoint: MetricsEndpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def cannot(_thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as full:
+        full.setattr(threading.Thread, "start", cannot)
+        for _ in range(2 * MAX_PLACES):
+            with connect(endpoint) as caller:
+                assert caller.recv(1) == b""
+    assert get(endpoint).status_code == 200
 
 
 class Flood:
