@@ -1,60 +1,20 @@
-"""The `comptoir` command: everything a person does from a terminal."""
+"""The `comptoir` command, which a person may interrupt before its modules are there."""
 
 import sys
+from typing import Final
 
-from deploy.local.stack.errors import StackError
-from services.cli.commands.apply import apply
-from services.cli.commands.audit import audit
-from services.cli.commands.bench import bench
-from services.cli.commands.chat import chat
-from services.cli.commands.console import console
-from services.cli.commands.doctor import doctor
-from services.cli.commands.kafka import kafka
-from services.cli.commands.keys import keys
-from services.cli.commands.models import models
-from services.cli.commands.plan import plan
-from services.cli.commands.replicas import replicas
-from services.cli.commands.report import report
-from services.cli.commands.secrets import secrets
-from services.cli.commands.stack import down, logs, status
-from services.cli.commands.tenants import tenants
-from services.cli.commands.transfer import transfer
-from services.cli.commands.up import up
-from services.cli.commands.version import options_of_all
-from services.cli.operator_tls import AdminCommands
-
-app = AdminCommands(
-    name="comptoir",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-    help="EU-resident LLM inference that counts tokens and keeps no text.",
-)
-app.callback(invoke_without_command=True)(options_of_all)
-for command in (up, status, console, doctor, logs, down, chat, apply, audit, plan):
-    app.command()(command)
-for name, group in (
-    ("bench", bench),
-    ("keys", keys),
-    ("tenants", tenants),
-    ("models", models),
-    ("replicas", replicas),
-    ("kafka", kafka),
-    ("report", report),
-    ("secrets", secrets),
-    ("transfer", transfer),
-):
-    app.add_typer(group, name=name)
+# As a shell says of what ended by SIGINT.
+_INTERRUPTED: Final = 130
 
 
 def main() -> None:
-    """Runs the command line; a problem becomes one sentence on standard error and exit status 1."""
+    """Runs the command line; Ctrl-C ends it without a trace, in the second of its imports too."""
     try:
-        app()
-    except StackError as error:
-        sys.stderr.write(f"comptoir: {error}\n")
-        sys.exit(1)
+        from services.cli.program import run  # noqa: PLC0415 - most of a start, in which people press Ctrl-C
+
+        run()
     except KeyboardInterrupt:
-        sys.exit(130)
+        sys.exit(_INTERRUPTED)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import pytest
 import typer.main
 from typer.core import TyperGroup
 
-from services.cli.__main__ import app
+from services.cli.program import app
 from tests.docs.test_links import FENCED, QUOTED, ROOT, documents, named
 
 COMMAND = re.compile(r"(?:[A-Z_]+=\S+ )*(?:\.venv/bin/)?(make|comptoir|python -m)\s+(.+)")

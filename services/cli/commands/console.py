@@ -1,12 +1,15 @@
 """`comptoir console`: a link to the console of a stack, or the console of a deployment, served from here."""
 
+import errno
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Any, Final, NoReturn
 
 import typer
 from rich.console import Console
@@ -22,6 +25,7 @@ from services.runtime.settings_error import SettingsError
 _SECTION: Final = "console"
 # A console that was asked for a moment ago may be starting, on a slow machine.
 _START_SECONDS: Final = 60.0
+_LAST_PORT: Final = 65_535
 
 
 def console(
@@ -53,6 +57,7 @@ def console(
         _say(link_of_section(section), as_json=as_json)
         return
     url = url_of(section)
+    _check_is_free(section["listen"])
     if not section.get("secret_file"):
         _say(url, as_json=as_json)
     elif not as_json:
@@ -76,6 +81,23 @@ def _link_of_stack(data_dir: Path) -> str:
 def _say(link: str, *, as_json: bool) -> None:
     Console(soft_wrap=True).out(json.dumps({"link": link}) if as_json else link, highlight=False)
     sys.stdout.flush()
+
+
+def _check_is_free(listen: Mapping[str, Any]) -> None:
+    """Raises StackError where another listens: a link would be made for that one, with a wrong secret."""
+    host, port = str(listen.get("host", "127.0.0.1")), listen.get("port")
+    if not isinstance(port, int) or not 0 <= port <= _LAST_PORT:
+        return  # the process itself says what is wrong with it
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as failure:
+            if failure.errno == errno.EADDRINUSE:
+                raise StackError(
+                    f"The address {host}:{port} of console.listen is taken. Where this console runs there, "
+                    "add --link for a link to it; else stop what listens there, or set another port."
+                ) from None
 
 
 def _say_once_it_answers(config: Path) -> None:

@@ -2,12 +2,34 @@
 
 import json
 import platform
+import subprocess
+import sys
 from importlib import metadata
 from pathlib import Path
+from typing import Final
 
 import pytest
 
+from deploy.local.stack.options import REPOSITORY
+from services.runtime.settings import environment
 from tests.services.cli.running import Terminal
+
+# Ctrl-C in the middle of the first second: while a module is looked for.
+INTERRUPTED: Final = """
+import importlib.abc
+import os
+import signal
+import sys
+
+
+class Terminal(importlib.abc.MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name == "typer":
+            os.kill(os.getpid(), signal.SIGINT)
+
+
+sys.meta_path.insert(0, Terminal())
+"""
 
 
 @pytest.mark.parametrize(
@@ -76,3 +98,17 @@ def test_json_before_a_command_is_refused_with_where_it_goes(
     said = terminal.comptoir(*arguments)
     assert said.status == 2
     assert "behind it" in said.err
+
+
+def test_an_interruption_while_modules_are_imported_leaves_no_trace(tmp_path: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(INTERRUPTED)
+    done = subprocess.run(
+        [sys.executable, "-m", "services.cli", "--version"],
+        env={**environment(), "PYTHONPATH": str(tmp_path)},
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")

@@ -12,13 +12,14 @@ import yaml
 from deploy.local.stack.paths import DataPaths
 from deploy.local.stack.secret_files import create_secrets
 from deploy.local.stack.state import take_lock
+from tests.ports import free_port
 from tests.services.cli.running import Terminal
 from tests.services.runtime.consoles import run_of_a_console
 
 
 def settings(folder: Path, **section: object) -> Path:
     file = folder / "comptoir.yaml"
-    file.write_text(yaml.safe_dump({"console": {"listen": {"port": 8414}, **section}}))
+    file.write_text(yaml.safe_dump({"console": {"listen": {"port": free_port()}, **section}}))
     return file
 
 
@@ -76,10 +77,31 @@ def test_a_settings_files_console_is_served_and_its_link_follows(
     assert became[0][1:] == ["-m", "services.console", "--config", str(file)]
 
 
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])  # noqa: S104 - as in a container
+def test_where_another_console_has_the_port_it_says_so_and_makes_no_link_for_that_one(
+    terminal: Terminal,
+    tmp_path: Path,
+    secret: Path,
+    became: list[list[str]],
+    monkeypatch: pytest.MonkeyPatch,
+    host: str,
+) -> None:
+    begun: list[list[str]] = []
+    monkeypatch.setattr(subprocess, "Popen", begun.append)
+    with run_of_a_console() as url:
+        listen = {"host": host, "port": int(url.rpartition(":")[2])}
+        for sign_on in ({"secret_file": str(secret)}, {}):
+            file = settings(tmp_path, listen=listen, **sign_on)
+            refusal = terminal.refusal("console", "--config", str(file))
+            assert f"{host}:{listen['port']} of console.listen is taken" in refusal
+            assert "--link" in refusal
+    assert begun == became == []
+
+
 def test_a_link_alone_starts_nothing(
     terminal: Terminal, tmp_path: Path, secret: Path, became: list[list[str]]
 ) -> None:
-    said = terminal.comptoir("console", "--link", "--config", str(settings(tmp_path)))
+    said = terminal.comptoir("console", "--link", "--config", str(settings(tmp_path, listen={"port": 8414})))
     assert said.out == "http://127.0.0.1:8414\n"
     with run_of_a_console() as url:
         listen = {"port": int(url.rpartition(":")[2])}

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from typer.testing import CliRunner
 
 from deploy.local.stack.errors import StackError
-from services.cli.__main__ import app
+from services.cli.program import app
 from services.kernel.clock import SystemClock
 from services.runtime.settings import ProcessSettings, load_settings
 from services.runtime.transfers.records import TransferRecords
