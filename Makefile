@@ -19,7 +19,8 @@ BIN := .venv/bin
 CLIENTS := agents instructor llama-index
 # What PyTorch's wheel asks for beside what it loads, all for GPUs: not of the environments without one (ADR 69).
 GPU_ONLY := cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cusolver nvidia-nvtx triton
-EXTRAS := edge router emitter generator-simulated generator-cpu usage console cli local images dev generator-cuda
+# The first is what is tested, and its versions are those of all others wherever they can be.
+EXTRAS := dev edge router emitter generator-simulated generator-cpu usage console cli local images generator-cuda
 CODE := services pipelines deploy tests protos/client protos/generate.py docs
 
 export UV_HTTP_TIMEOUT ?= 300
@@ -41,8 +42,8 @@ up: .venv/.installed ## Starts everything on this machine until Ctrl-C; ARGS="--
 
 # The real engine forks, which a process must not that spoke gRPC: its tests have one of their own, beside.
 test: setup ## Sets up and passes everything; real engine, Kafka and store included
-	@{ for part in collector.build cluster.kube.build images.built; do nice $(BIN)/python -m tests.$$part || :; done; } >/dev/null 2>&1 & \
-	$(MAKE) --no-print-directory check
+	@{ for part in collector.build cluster.kube.build images.built; do nice $(BIN)/python -m tests.$$part || :; done; } >/dev/null 2>&1 &
+	@$(MAKE) --no-print-directory check
 	@$(MAKE) --no-print-directory collector kube built-images
 	@status=0; said=$$(mktemp); trap 'kill $$engine 2>/dev/null || :; rm -f $$said' EXIT; \
 	$(BIN)/pytest -m vllm $(ARGS) >$$said 2>&1 & engine=$$!; \
@@ -126,10 +127,14 @@ docs: .venv/.installed ## Writes the parts of the pages that follow from the cod
 
 lock: $(UV) ## Resolves every extra into requirements/; ARGS=--upgrade for newer versions
 	for extra in $(EXTRAS); do \
+	  if test $$extra = dev; then cp requirements/dev.txt .tools/lock.txt; \
+	  else awk '/^[a-z0-9]/ { split($$1, name, "=="); is_left_out = name[1] in seen; if (FNR == NR) seen[name[1]] } \
+	    FNR == NR || !is_left_out' requirements/dev.txt $(if $(ARGS),,requirements/$$extra.txt) >.tools/lock.txt; fi; \
 	  $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-emit-package comptoir-client \
 	    --no-header --python-version 3.11 \
 	    $$(case $$extra in generator-cpu|dev) printf -- '--no-emit-package %s ' $(GPU_ONLY);; esac) \
-	    $(ARGS) --extra $$extra --output-file requirements/$$extra.txt pyproject.toml; done
+	    $$(case $$extra in dev) echo $(ARGS);; esac) --extra $$extra --output-file .tools/lock.txt pyproject.toml; \
+	  mv .tools/lock.txt requirements/$$extra.txt; done
 	for group in $(CLIENTS); do \
 	  $(UV) pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version 3.11 \
 	    $(ARGS) --group clients-$$group --output-file requirements/clients-$$group.txt; done
