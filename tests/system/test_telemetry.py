@@ -19,7 +19,6 @@ from services.runtime.metrics.registry.all import METRICS, of_process
 from services.runtime.metrics.registry.shared import EVERY
 from services.runtime.span_attributes import ATTRIBUTES
 from services.runtime.tracing import first_span_number
-from tests.ports import free_port
 from tests.system.otlp_receiver import Receiver, receiving
 from tests.system.stack_process import Stack, eventually, running_stack
 
@@ -31,12 +30,11 @@ _Series = dict[tuple[str, frozenset[tuple[str, str]]], float]
 
 
 class _World:
-    def __init__(self, stack: Stack, receiver: Receiver, console_port: int) -> None:
+    def __init__(self, stack: Stack, receiver: Receiver) -> None:
         self.stack = stack
         self.receiver = receiver
         shown: dict[str, str] = stack.status()["metrics"]
         self.urls = {name: url for name, url in shown.items() if name in EVERY}
-        self.urls["console"] = f"http://127.0.0.1:{console_port}/metrics"
 
     def ask(self, body: Any, **more: Any) -> httpx.Response:
         headers = {"authorization": f"Bearer {self.stack.api_key}", **more.pop("headers", {})}
@@ -59,13 +57,10 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[_World]:
             "trace_ratio": 1,
         }
         settings = folder / "settings.yaml"
-        # A stack gives its console no port for metrics by itself.
-        console_port = free_port()
-        console = {"metrics_listen": {"port": console_port}}
-        settings.write_text(yaml.safe_dump({"telemetry": telemetry, "console": console}))
+        settings.write_text(yaml.safe_dump({"telemetry": telemetry}))
         arguments = ("--engine", "simulated", "--console", "--config", str(settings))
         with running_stack(folder / "data", *arguments) as stack:
-            yield _World(stack, receiver, console_port)
+            yield _World(stack, receiver)
 
 
 def test_a_request_is_one_trace_over_all_processes_that_has_its_identity(world: _World) -> None:

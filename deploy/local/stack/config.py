@@ -9,7 +9,7 @@ from typing import Any, Final
 from deploy.local.stack.errors import StackError
 from deploy.local.stack.generators import GENERATORS, PlannedGenerator, generative_models, planned_generators
 from deploy.local.stack.models import formats, name_and_context
-from deploy.local.stack.options import EMBEDDER, METERED, Addresses, StackOptions, router_name
+from deploy.local.stack.options import CONSOLE, EMBEDDER, METERED, Addresses, StackOptions, router_name
 from deploy.local.stack.paths import DataPaths
 from deploy.local.stack.plan import ENGINE_START_SECONDS
 from deploy.local.stack.secret_files import SIGNING_KEY_NUMBER
@@ -85,7 +85,7 @@ def _shared(options: StackOptions, addresses: Addresses, paths: DataPaths) -> di
             "writer_password_file": str(paths.secrets / "clickhouse-writer-password"),
         },
     }
-    for process in METERED:
+    for process in (*METERED, CONSOLE):
         document[process]["metrics_listen"] = {"port": addresses.metrics_port(process)}
     overrides = {key: value for key, value in options.overrides.items() if key != GENERATORS}
     return merge(document, overrides)

@@ -14,6 +14,8 @@ DEFAULT_PORT: Final = 8400
 METERED: Final = ("edge", "router", "generator", "emitter", "usage")
 # The generator of vectors, where there is one; its metrics have the port behind those.
 EMBEDDER: Final = "embedder"
+# The page for operators, where there is one; its metrics have the last port before further generators.
+CONSOLE: Final = "console"
 _PORTS_OF_SERVICES: Final = 8
 _CONSOLE_AT: Final = _PORTS_OF_SERVICES + len(METERED) + 1
 # Edge, router, generator, that of vectors, ClickHouse, Kafka, its controller, the pipeline's health;
@@ -22,6 +24,7 @@ PORTS: Final = _CONSOLE_AT + 1
 # Each router behind the first takes two ports, from this one on: calls, and metrics.
 _FURTHER_ROUTERS_AT: Final = PORTS
 MOST_ROUTERS: Final = 4
+_CONSOLE_METRICS_AT: Final = 21
 # Each generator behind the first that answers takes two ports, from this one on: calls, and metrics.
 _FURTHER_GENERATORS_AT: Final = 22
 MOST_GENERATORS: Final = 32
@@ -141,13 +144,15 @@ class Addresses:
         return self.generator if number == 1 else self._at(_further_offset(name))
 
     def metrics_port(self, process: str) -> int:
-        """Returns the port of `GET /metrics` of a METERED process, one of several, or the EMBEDDER."""
+        """Returns the port of `GET /metrics` of a METERED process, one of several, the EMBEDDER or CONSOLE."""
+        if process == CONSOLE:
+            return self.port + _CONSOLE_METRICS_AT
         if replica_number(process) > 1:
             return self.port + _further_offset(process) + 1
         return self.port + _PORTS_OF_SERVICES + (*METERED, EMBEDDER).index(process)
 
     def metrics(self, further: Iterable[str] = ()) -> dict[str, str]:
-        """Returns the URL of the metrics by process; `further` names those beside the first of a kind."""
+        """Returns the URL of the metrics by process; `further` names those that not every stack has."""
         names = (*METERED, *further)
         return {name: f"http://127.0.0.1:{self.metrics_port(name)}/metrics" for name in names}
 
@@ -158,8 +163,8 @@ class Addresses:
 def ports_of(port: int, generators: int, routers: int = 1) -> list[int]:
     """Returns the ports that a stack takes with so many generators that answer, and so many routers."""
     further_routers, further = 2 * (routers - 1), 2 * max(0, generators - 1)
-    start = port + _FURTHER_GENERATORS_AT
-    return [*range(port, port + PORTS + further_routers), *range(start, start + further)]
+    start, console = port + _FURTHER_GENERATORS_AT, port + _CONSOLE_METRICS_AT
+    return [*range(port, port + PORTS + further_routers), console, *range(start, start + further)]
 
 
 def router_name(number: int) -> str:

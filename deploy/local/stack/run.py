@@ -22,7 +22,7 @@ from deploy.local.stack.generators import generative_models, planned_generators
 from deploy.local.stack.jars import fetch_jars
 from deploy.local.stack.leftovers import clear_leftovers
 from deploy.local.stack.models import name_and_context
-from deploy.local.stack.options import Addresses, StackOptions, router_name
+from deploy.local.stack.options import CONSOLE, Addresses, StackOptions, router_name
 from deploy.local.stack.paths import DataPaths
 from deploy.local.stack.plan import build_plan
 from deploy.local.stack.preconditions import check_ports, prepare_folder
@@ -111,6 +111,7 @@ class StackRun:
         addresses = self._addresses
         further = [each.name for each in planned_generators(options) if not each.is_first]
         routers = range(2, options.routers + 1)
+        consoles = [CONSOLE] if options.console else []
         return StackState(
             supervisor_pid=os.getpid(),
             phase="starting",
@@ -131,7 +132,7 @@ class StackRun:
             data_dir=str(self._paths.root),
             models=[name_and_context(model, options.engine)[0] for model in generative_models(options)],
             console=addresses.console if options.console else "",
-            metrics=addresses.metrics([*map(router_name, routers), *further]),
+            metrics=addresses.metrics([*map(router_name, routers), *further, *consoles]),
         )
 
     def _changed(self, child: Child) -> None:

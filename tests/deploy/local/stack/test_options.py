@@ -1,6 +1,7 @@
 """Addresses: neighbouring ports of loopback, unless parts elsewhere are named."""
 
 from deploy.local.stack.options import (
+    CONSOLE,
     DEFAULT_MODEL,
     EMBEDDER,
     METERED,
@@ -31,6 +32,8 @@ def test_the_parts_listen_on_neighbouring_ports_of_loopback() -> None:
     assert addresses.clickhouse_url == "http://127.0.0.1:9004"
     assert addresses.kafka == "127.0.0.1:9005"
     assert addresses.metrics()["usage"] == "http://127.0.0.1:9012/metrics"
+    assert CONSOLE not in addresses.metrics()
+    assert addresses.metrics([CONSOLE])[CONSOLE] == "http://127.0.0.1:9021/metrics"
 
 
 def test_each_further_generator_has_two_ports_behind_those_of_all_stacks() -> None:
@@ -38,8 +41,9 @@ def test_each_further_generator_has_two_ports_behind_those_of_all_stacks() -> No
     names = ("generator-2", "generator-3")
     taken = [int(addresses.generator_at(name).rpartition(":")[2]) for name in names]
     taken += [addresses.metrics_port(name) for name in names]
-    assert [*range(9000, 9000 + PORTS), *sorted(taken)] == ports_of(9000, 3)
-    assert ports_of(9000, 1) == list(range(9000, 9000 + PORTS))
+    console = addresses.metrics_port(CONSOLE)
+    assert [*range(9000, 9000 + PORTS), console, *sorted(taken)] == ports_of(9000, 3)
+    assert ports_of(9000, 1) == [*range(9000, 9000 + PORTS), console]
     assert addresses.generator_at("generator") == addresses.generator
     assert addresses.generator_at(EMBEDDER) == addresses.embedder
     assert addresses.metrics(names)["generator-2"] == "http://127.0.0.1:9023/metrics"
@@ -50,8 +54,9 @@ def test_each_further_router_has_two_ports_between_those_of_all_stacks_and_of_ge
     names = [router_name(number) for number in range(1, MOST_ROUTERS + 1)]
     taken = [int(addresses.router_at(number).rpartition(":")[2]) for number in range(2, MOST_ROUTERS + 1)]
     taken += [addresses.metrics_port(name) for name in names[1:]]
-    generators = [9022, 9023]
-    assert [*range(9000, 9000 + PORTS), *sorted(taken), *generators] == ports_of(9000, 2, MOST_ROUTERS)
+    others = [addresses.metrics_port(CONSOLE), 9022, 9023]
+    assert [*range(9000, 9000 + PORTS), *sorted(taken), *others] == ports_of(9000, 2, MOST_ROUTERS)
+    assert len(set(ports_of(9000, 2, MOST_ROUTERS))) == len(ports_of(9000, 2, MOST_ROUTERS))
     assert addresses.router_at(1) == addresses.router
     assert addresses.metrics(names[1:])["router-2"] == "http://127.0.0.1:9016/metrics"
 
