@@ -41,6 +41,7 @@ ENTRYPOINTS: Final[dict[str, tuple[list[str], list[str]]]] = {
     "generator": ([*_PYTHON, "services.generator"], _PROCESS),
     "emitter": ([*_PYTHON, "services.emitter"], _PROCESS),
     "usage": ([*_PYTHON, "pipelines.usage"], _PROCESS),
+    "console": ([*_PYTHON, "services.console"], _PROCESS),
     "cli": (["comptoir"], ["--help"]),
     "kafka-topics": (["comptoir"], ["--help"]),
     "otel-collector": (["/otelcol"], []),

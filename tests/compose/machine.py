@@ -209,11 +209,10 @@ class Machine:
             if mount["type"] == "volume":
                 _own(Path(mount["source"]), int(uid), int(gid))
         if name == "clickhouse":
-            # The real server is content with a digest.
-            secret = Path(self.services["usage"]["volumes"][-1]["source"]) / "clickhouse-password"
-            mounts.append(
-                {"type": "bind", "source": str(secret), "target": "/run/stand-in/clickhouse-password"}
-            )
+            # The real server is content with digests.
+            for user, owner in (("writer", "usage"), ("console", "console")):
+                secret = Path(self.services[owner]["volumes"][-1]["source"]) / "clickhouse-password"
+                mounts.append({"type": "bind", "source": str(secret), "target": f"/run/stand-in/{user}"})
         return Container(
             name, service, self.folder / folder, [*own, *image_mounts(name, self.folder / "images"), *mounts]
         )

@@ -41,7 +41,7 @@ def seconds(said: str) -> float:
 
 def test_each_process_and_store_of_the_design_is_a_service() -> None:
     assert set(services()) == {
-        *("edge", "router-1", "router-2", "generator", "emitter", "usage"),
+        *("edge", "router-1", "router-2", "generator", "emitter", "usage", "console"),
         *("kafka", "kafka-topics", "clickhouse", "valkey", "postgres"),
         *("otel-collector", "prometheus", "alertmanager", "grafana"),
     }
@@ -106,6 +106,7 @@ def test_nothing_but_the_edge_is_published_beyond_loopback(every: dict[str, Serv
         if service.get("ports")
     }
     assert published.pop("grafana") == [("127.0.0.1", "3000", 3000)]
+    assert published.pop("console") == [("127.0.0.1", "8414", 8414)]
     assert published == OPENED_TO_EVERYBODY
 
 

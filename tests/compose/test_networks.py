@@ -10,10 +10,12 @@ from tests.compose.project import PROFILES, REPOSITORY, Service, load, networks_
 
 pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 
-PROCESSES: Final = ("edge", "router", "generator", "emitter", "usage")
+PROCESSES: Final = ("edge", "router", "generator", "emitter", "usage", "console")
 # Words of that page, as services; what is none is in the container itself.
 PLACES: Final = {
     "router": "router",
+    "edge": "edge",
+    "usage": "usage",
     "generators": "generator",
     "emitter": "emitter",
     "its key file": "postgres",
@@ -66,6 +68,8 @@ def test_each_process_meets_those_that_it_may_reach_those_that_reach_it_and_who_
             "generator": set(),
             "emitter": {"usage", "kafka-topics"},
             "usage": {"emitter", "kafka-topics", "grafana"},
+            # Those who ask the router's admin service and the store beside it.
+            "console": {"cli", "grafana"},
         }[process]
         assert further == allowed, process
         assert reaches[process] <= met(every, process), process
@@ -81,10 +85,15 @@ def test_a_generator_meets_its_callers_routers_and_emitter_and_sends_no_telemetr
 def test_no_process_has_a_way_out(every: dict[str, Service]) -> None:
     networks = load(*PROFILES)["networks"]
     outward = {name for name, it in networks.items() if not (it or {}).get("internal")}
-    assert outward == {"ingress", "screen", "outside"}
+    assert outward == {"ingress", "screen", "screen-console", "outside"}
     on = {network: {name for name, it in every.items() if network in networks_of(it)} for network in outward}
-    assert on == {"ingress": {"edge"}, "screen": {"grafana"}, "outside": {"alertmanager"}}
-    for name in ("ingress", "screen"):
+    assert on == {
+        "ingress": {"edge"},
+        "screen": {"grafana"},
+        "screen-console": {"console"},
+        "outside": {"alertmanager"},
+    }
+    for name in ("ingress", "screen", "screen-console"):
         options = networks[name]["driver_opts"]
         assert options == {"com.docker.network.bridge.enable_ip_masquerade": "false"}
 

@@ -1,5 +1,6 @@
 """What docs/compose.md has its reader type is there, and its commands on secrets do what it says."""
 
+import importlib.util
 import re
 import shlex
 from pathlib import Path
@@ -30,6 +31,9 @@ def test_every_command_that_it_runs_in_a_container_is_there() -> None:
     for service, words in RUN.findall(PAGE):
         own = found[service].get("entrypoint") or ["comptoir"]
         assert missing("comptoir", [*own[1:], *shlex.split(words)]) == [], words
+    for service, module in re.findall(r"^docker compose exec (\S+) python -m (\S+) ", PAGE, re.MULTILINE):
+        assert service in found
+        assert importlib.util.find_spec(module) is not None
     for words in re.findall(r"^docker compose (?:logs|restart) (.+)$", PAGE, re.MULTILINE):
         assert set(words.split()) <= set(found)
 

@@ -5,6 +5,7 @@ and the collector logs what it takes.
 """
 
 import re
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -20,6 +21,7 @@ from services.cli.secrets.layout import Names
 from services.cli.secrets.making import SecretsMaking
 from services.runtime.settings import environment
 from tests.compose.machine import Machine
+from tests.compose.programs import ASKING, COUNTING, LOOKING, REACHING, SCRAPED
 from tests.compose.project import REPOSITORY, Service, load
 from tests.system.stack_process import eventually
 
@@ -28,76 +30,10 @@ pytestmark = [pytest.mark.system, pytest.mark.alone, pytest.mark.timeout(1800)]
 NOT_HERE: Final = frozenset({"grafana"})
 SECONDS: Final = 240
 STORED_SECONDS: Final = 180
-ASKING: Final = """
-import sys
-from openai import OpenAI
-
-client = OpenAI(base_url="https://localhost:8443/v1", api_key=sys.argv[1], timeout=120)
-message = {"role": "user", "content": "Bonjour"}
-parts = client.chat.completions.create(
-    model="tiny-eu", messages=[message], stream=True, stream_options={"include_usage": True}
-)
-print([part.usage.completion_tokens for part in parts if part.usage][-1])
-"""
-COUNTING: Final = """
-import ssl
-import sys
-import time
-import urllib.request
-from pathlib import Path
-
-password = Path("/etc/comptoir/secrets/clickhouse-password").read_text().strip()
-context = ssl.create_default_context(cafile="/etc/comptoir/tls/ca.crt")
-headers = {"X-ClickHouse-User": "comptoir_writer", "X-ClickHouse-Key": password}
-query = b"SELECT count(), sum(output_tokens) FROM comptoir.generations FORMAT TSV"
-request = urllib.request.Request("https://clickhouse:8443/", data=query, headers=headers)
-deadline = time.monotonic() + float(sys.argv[1])
-while True:
-    with urllib.request.urlopen(request, context=context, timeout=60) as answer:
-        said = answer.read().decode().split()
-    if said[0] != "0" or time.monotonic() > deadline:
-        break
-    time.sleep(0.5)
-print(*said)
-"""
 # What the collector takes of whom, which by the file's configuration alone it counts.
 TELLING: Final = """
 exporters: {debug: {verbosity: detailed}}
 service: {pipelines: {metrics: {exporters: [nop, debug]}}}
-"""
-SCRAPED: Final = """
-import json
-import ssl
-import sys
-import time
-import urllib.parse
-import urllib.request
-
-tls = "/etc/comptoir/tls/"
-context = ssl.create_default_context(cafile=tls + "ca.crt")
-context.load_cert_chain(tls + "tls.crt", tls + "tls.key")
-wanted = '{job="otel-collector", __name__=~"otelcol_receiver_accepted_.+"} > 0'
-url = "https://prometheus:9090/api/v1/query?" + urllib.parse.urlencode({"query": wanted})
-deadline = time.monotonic() + float(sys.argv[1])
-while True:
-    with urllib.request.urlopen(url, context=context, timeout=60) as answer:
-        found = {it["metric"]["__name__"] for it in json.load(answer)["data"]["result"]}
-    if len(found) >= 2 or time.monotonic() > deadline:
-        break
-    time.sleep(0.5)
-print(*sorted(found))
-"""
-REACHING: Final = """
-import socket
-import sys
-
-for place in sys.argv[1:]:
-    host, _, port = place.rpartition(":")
-    try:
-        socket.create_connection((host, int(port)), timeout=5).close()
-        print(place, "reached")
-    except OSError:
-        print(place, "closed")
 """
 
 
@@ -116,6 +52,8 @@ def machine(folder: Path) -> Iterator[Machine]:
     given = {"COMPTOIR_SECRETS": str(folder / "secrets"), "COMPTOIR_MODELS": str(models)}
     project = load("tools", variables=given)
     project["services"]["generator"]["environment"]["COMPTOIR_GENERATOR__ENGINE"] = "simulated"
+    # The front that stands in for ClickHouse has a writer and a reader, who has no password.
+    project["services"]["console"]["environment"]["COMPTOIR_CONSOLE__STORE__USER"] = "default"
     _have_the_collector_tell(project["services"], folder)
     found = Machine(project, folder / "run", NOT_HERE)
     try:
@@ -133,7 +71,7 @@ def _have_the_collector_tell(services: dict[str, Service], folder: Path) -> None
     collector["command"].append("--config=/etc/otelcol/telling.yaml")
     mount = {"type": "bind", "source": str(more), "target": "/etc/otelcol/telling.yaml", "read_only": True}
     collector["volumes"].append(mount)
-    for name in ("edge", "router-1", "router-2", "emitter", "usage"):
+    for name in ("edge", "router-1", "router-2", "emitter", "usage", "console"):
         services[name]["environment"] |= {
             "COMPTOIR_TELEMETRY__TRACE_RATIO": "1",
             "COMPTOIR_TELEMETRY__METRIC_INTERVAL_SECONDS": "5",
@@ -177,6 +115,38 @@ def test_an_operator_makes_a_key_openais_sdk_streams_with_it_and_the_store_has_i
     )
 
 
+def test_the_command_of_the_page_prints_a_link_that_shows_in_the_console_what_the_stack_did(
+    machine: Machine, tokens: int
+) -> None:
+    assert tokens
+    page = (REPOSITORY / "docs" / "compose.md").read_text()
+    command = re.search(r"^docker compose exec console (.+)$", page, re.MULTILINE)
+    assert command is not None
+    console = machine.containers["console"]
+    done = console.run(shlex.split(command[1]))
+    assert done.stdout.startswith("https://localhost:8414/#"), done.stderr
+    # Of the edge and those it is told of, of the router, and twice of the store.
+    wanted = ["All 5 processes are ready.", "acme", "Requests 1 answered, last hour", "kept for 30 days"]
+    authority = str(machine.folder.parent / "secrets" / "ca.crt")
+    asked = [done.stdout.strip(), str(STORED_SECONDS), *wanted]
+    shown = on_the_machine(machine, sys.executable, "-c", LOOKING, *asked, SSL_CERT_FILE=authority)
+    assert not [word for word in wanted if word not in shown], shown
+    assert "has been away" not in shown
+    open_ways = [
+        "router-1:8444",
+        "router-2:8401",
+        "emitter:8403",
+        "usage:8407",
+        "edge:8443",
+        "clickhouse:8443",
+    ]
+    closed = ["generator:8402", "kafka:9093", "postgres:5432", "valkey:6379", "198.51.100.7:443"]
+    said = console.run(["python", "-c", REACHING, *open_ways, *closed]).stdout.split()
+    assert {place for place, how in zip(said[::2], said[1::2], strict=True) if how == "reached"} == set(
+        open_ways
+    )
+
+
 def test_the_collector_takes_metrics_and_traces_of_all_that_reach_it_and_prometheus_reads_how_many(
     machine: Machine, tokens: int
 ) -> None:
@@ -188,7 +158,7 @@ def test_the_collector_takes_metrics_and_traces_of_all_that_reach_it_and_prometh
         services = set(re.findall(r"service\.name: Str\(comptoir-(\w+)\)", said))
         return services | set(re.findall(r"Name +: (admit|/v1/chat/completions)\n", said))
 
-    wanted = {"edge", "router", "emitter", "usage", "admit", "/v1/chat/completions"}
+    wanted = {"edge", "router", "emitter", "usage", "console", "admit", "/v1/chat/completions"}
     assert eventually(told, wanted.issubset, STORED_SECONDS) == wanted
     scraped = machine.containers["prometheus"].run(["python", "-c", SCRAPED, str(STORED_SECONDS)])
     names = scraped.stdout.split()

@@ -32,6 +32,7 @@ MODULES: Final = {
     "generator-cuda": "services.generator",
     "emitter": "services.emitter",
     "usage": "pipelines.usage",
+    "console": "services.console",
 }
 
 
@@ -101,13 +102,13 @@ def test_the_store_has_no_user_without_a_password_and_no_table_outside_its_polic
     users = ET.parse(FOLDER / "clickhouse" / "users.xml").getroot()  # noqa: S314 - our own file
     names = {user.tag for user in users.findall("users/*")}
     assert users.find("users/default[@remove]") is not None
-    assert names == {"default", "comptoir_writer", "grafana"}
+    assert names == {"default", "comptoir_writer", "grafana", "console"}
     roles = {role.tag for role in users.findall("roles/*")}
     granted = {grant.text for user in users.findall("users/*") for grant in user.findall("grants/query")}
     assert granted == {f"GRANT {role}" for role in roles}
     analyst = [it.text for it in users.findall("roles/comptoir_analyst/grants/query")]
     assert analyst == ["GRANT SHOW, SELECT ON comptoir.*"]
-    for name in ("writer", "grafana"):
+    for name in ("writer", "grafana", "console"):
         content = layout.FOLLOWING[f"clickhouse/{name}.xml"].content("secret")
         (user,) = ET.fromstring(content).findall("users/*")  # noqa: S314 - our own text
         assert user.tag in names
@@ -158,7 +159,7 @@ def test_grafana_is_given_what_its_dashboards_ask_for() -> None:
 def test_clients_find_the_edges_own_names_in_its_certificate(secrets: Path) -> None:  # noqa: F811 - the fixture
     certificate = x509.load_pem_x509_certificate((secrets / layout.EDGE_HTTP / "tls.crt").read_bytes())
     names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    assert names.get_values_for_type(x509.DNSName) == ["localhost"]
+    assert names.get_values_for_type(x509.DNSName) == ["localhost", "edge"]
 
 
 def ran(*command: str | Path) -> str:

@@ -144,7 +144,7 @@ class Addresses:
         return self.generator if number == 1 else self._at(_further_offset(name))
 
     def metrics_port(self, process: str) -> int:
-        """Returns the port of `GET /metrics` of a METERED process, one of several, the EMBEDDER or CONSOLE."""
+        """Returns the port of `GET /metrics` of a process that has one, also of one of several."""
         if process == CONSOLE:
             return self.port + _CONSOLE_METRICS_AT
         if replica_number(process) > 1:

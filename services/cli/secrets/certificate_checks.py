@@ -34,7 +34,7 @@ class CertificateChecks:
         """Yields what is wrong, and what will be."""
         believed = yield from self._authority()
         wanted = {bearer.folder: self._bearer_names(bearer) for bearer in layout.BEARERS}
-        wanted[layout.EDGE_HTTP] = None if self.names is None else frozenset(self.names.edge_hosts)
+        wanted[layout.EDGE_HTTP] = None if self.names is None else frozenset(self.names.edge_http)
         for folder, said in wanted.items():
             yield from self._of_folder(folder, said, believed)
 

@@ -30,6 +30,11 @@ class Names(BaseModel):
     trust_domain: Annotated[str, Field(pattern=r"^[a-z0-9.-]{1,255}$")] = "comptoir.internal"
     edge_hosts: Annotated[tuple[Host, ...], Field(min_length=1, max_length=100)] = ("localhost",)
 
+    @property
+    def edge_http(self) -> tuple[str, ...]:
+        """The names in what the edge shows to clients: theirs, and the one by which the console calls it."""
+        return tuple(dict.fromkeys((*self.edge_hosts, "edge")))
+
 
 # Secrets that are 32 random bytes as hex, each in the folder of the one process that is given it.
 RANDOM: Final = (
@@ -41,6 +46,9 @@ RANDOM: Final = (
     "generator/cache-salt",
     "emitter/pseudonym-epoch-1",
     "usage/clickhouse-password",
+    "console/clickhouse-password",
+    # From which links are made that let into the console.
+    "console/sign-in",
     "grafana/clickhouse-password",
     "grafana/admin-password",
 )
@@ -88,6 +96,7 @@ FOLLOWING: Final[Mapping[str, Follows]] = {
     "valkey/users.acl": Follows("router/lease-store-password", _valkey_users),
     "clickhouse/writer.xml": Follows("usage/clickhouse-password", _clickhouse_user("comptoir_writer")),
     "clickhouse/grafana.xml": Follows("grafana/clickhouse-password", _clickhouse_user("grafana")),
+    "clickhouse/console.xml": Follows("console/clickhouse-password", _clickhouse_user("console")),
 }
 
 
@@ -127,6 +136,8 @@ BEARERS: Final = (
     _one("generator-cuda", "generator", "generator-2", process="generator"),
     _one("emitter"),
     _one("usage"),
+    # Browsers of this machine call it by the second.
+    _one("console", "localhost"),
     _one("operator"),
     # What Kafka calls the principal of deploy/kafka/topics.yaml.
     _one("comptoir-admin"),
@@ -135,7 +146,7 @@ BEARERS: Final = (
 )
 # Brokers want key and certificate in one file.
 IN_ONE_FILE: Final = ("kafka-tls",)
-# What clients of the API see; further names are those of `edge_hosts`.
+# What clients of the API see, and the console.
 EDGE_HTTP: Final = "edge-http"
 
 

@@ -78,7 +78,7 @@ class SecretsMaking:
             for bearer in layout.BEARERS:
                 wanted = self._wanted(bearer.name, bearer.dns_names(names), bearer.uri(names))
                 self._certificate(bearer.folder, wanted, signing)
-            self._certificate(layout.EDGE_HTTP, self._wanted("edge", names.edge_hosts, ""), signing)
+            self._certificate(layout.EDGE_HTTP, self._wanted("edge", names.edge_http, ""), signing)
         except NoKeyError:
             raise StackError(UNREADABLE) from None
         self._random()
