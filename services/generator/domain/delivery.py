@@ -88,9 +88,13 @@ async def _send_all(
 ) -> None:
     loop = asyncio.get_running_loop()
     latest_seconds = loop.time() + max_seconds
+    is_sending = True
     async with asyncio.timeout(None) as limit:
 
         def ended(done: asyncio.Task[None]) -> None:
+            # Where the caller goes in the turn in which the request ends, this call is on its way already.
+            if not is_sending:
+                return
             is_whole = not done.cancelled() and done.exception() is None
             rest_seconds = latest_seconds - loop.time() if is_whole else 0.0
             limit.reschedule(loop.time() + max(rest_seconds, _REST_SECONDS))
@@ -101,4 +105,5 @@ async def _send_all(
             while (message := await outbox.take()) is not None:
                 await send(message)
         finally:
+            is_sending = False
             serving.remove_done_callback(ended)
