@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import json
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
@@ -18,8 +18,12 @@ from services.console.domain.health import State
 from services.console.domain.trial import Trial
 from services.console.process import http_client
 from services.console.settings import ConsoleSettings, EdgeTarget
+from services.kernel.errors import ComptoirError, Reason
 from services.runtime.addresses import TlsFiles
+from tests.contracts.console_ports import EdgeContract
+from tests.ports import free_port
 from tests.services.console.conftest import SETTINGS
+from tests.services.edge.conftest import Stage, stage  # noqa: F401 - a real edge
 from tests.services.runtime.certificates import Authority
 
 SECONDS = 60.0
@@ -38,6 +42,41 @@ class Body(httpx.AsyncByteStream):
 
     async def aclose(self) -> None:
         self.is_closed = True
+
+
+class TestEdgeHttp(EdgeContract):
+    @pytest.fixture
+    async def edge(self, stage: Stage) -> AsyncIterator[EdgeHttp]:  # noqa: F811 - the fixture
+        await stage.start()
+        async with http_client(EdgeTarget(url=stage.url), most_answers=1) as client:
+            yield EdgeHttp(client, answer_seconds=SECONDS)
+
+    @pytest.fixture
+    def asked(self, stage: Stage) -> Callable[[], list[str]]:  # noqa: F811 - the fixture
+        return lambda: stage.generators[0].texts
+
+    @pytest.fixture
+    def refuse(self, stage: Stage) -> Callable[[], None]:  # noqa: F811 - the fixture
+        def refuse() -> None:
+            stage.router.refusal = ComptoirError(Reason.KEY_INVALID)
+
+        return refuse
+
+    @pytest.fixture
+    def is_left(self, stage: Stage) -> Callable[[], Awaitable[None]]:  # noqa: F811 - the fixture
+        # It would go on for ever.
+        stage.generators[0].steps.append(asyncio.Event())
+
+        async def is_left() -> None:
+            await stage.generators[0].cancelled.wait()
+
+        return is_left
+
+    @pytest.fixture
+    async def away_edge(self) -> AsyncIterator[EdgeHttp]:
+        target = EdgeTarget(url=f"http://127.0.0.1:{free_port()}")
+        async with http_client(target, most_answers=1) as client:
+            yield EdgeHttp(client, answer_seconds=SECONDS)
 
 
 async def test_the_answer_comes_in_its_parts_and_the_key_goes_in_a_header() -> None:
