@@ -28,6 +28,7 @@ ALLOWED_FIELDS: Final = frozenset(
         "clickhouse_code",
         "client_request_id",
         "count",
+        "dtype",
         "duration_seconds",
         "error_type",
         "event",

@@ -6,9 +6,10 @@ from itertools import chain, count
 from pathlib import Path
 from typing import Any, Final
 
+from deploy.local.stack.cache_room import LEAST_CACHE_BYTES
 from deploy.local.stack.errors import StackError
 from deploy.local.stack.generators import GENERATORS, PlannedGenerator, generative_models, planned_generators
-from deploy.local.stack.models import formats, name_and_context
+from deploy.local.stack.models import formats, kv_cache, name_and_context
 from deploy.local.stack.options import CONSOLE, EMBEDDER, METERED, Addresses, StackOptions, router_name
 from deploy.local.stack.paths import DataPaths
 from deploy.local.stack.plan import ENGINE_START_SECONDS
@@ -101,7 +102,7 @@ def _further_generator(
         # No input stays in a cache, and vLLM asks for one that holds the longest.
         vllm["kv_cache_memory_bytes"] = _EMBEDDER_CACHE_BYTES
     else:
-        vllm = section["vllm"] | vllm
+        vllm = section["vllm"] | vllm | _own_cache(generator.model, options)
     own = {
         "listen": {"address": addresses.generator_at(generator.name)},
         "replica": generator.number,
@@ -111,6 +112,15 @@ def _further_generator(
         "vllm": vllm,
     }
     return merge(section | own, generator.settings)
+
+
+def _own_cache(model: str, options: StackOptions) -> dict[str, int]:
+    """Returns the cache of a model beside the first, unless `--config` says one for all."""
+    if options.engine != "vllm" or "kv_cache_memory_bytes" in options.overrides.get("generator", {}).get(
+        "vllm", {}
+    ):
+        return {}
+    return kv_cache(model, options.engine) or {"kv_cache_memory_bytes": LEAST_CACHE_BYTES}
 
 
 def without_unknown_embedder(options: StackOptions, document: dict[str, Any]) -> StackOptions:
@@ -217,7 +227,7 @@ def _generator(options: StackOptions, addresses: Addresses, paths: DataPaths) ->
         "model": name,
         "model_path": model,
         # A name of the hub instead of a folder asks for the download.
-        "vllm": {"is_download_allowed": not Path(model).is_dir()},
+        "vllm": {"is_download_allowed": not Path(model).is_dir(), **kv_cache(model, options.engine)},
         "ticket_public_keys": {
             SIGNING_KEY_NUMBER: str(paths.secrets / f"ticket-{SIGNING_KEY_NUMBER}.pub"),
         },

@@ -7,11 +7,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from deploy.local.models.known import how_to_serve, known_models
+from deploy.local.stack.cache_room import LEAST_CACHE_BYTES, cache_bytes, context_with_room
 from deploy.local.stack.errors import StackError
 from deploy.local.stack.options import DEFAULT_MODEL, EngineName
 
 _DEFAULT_CONTEXT_TOKENS: Final = 4096
-# One request of this length fits the default KV cache of the CPU engine for small models.
+# On a CPU a prompt is one step, so that all others wait for the longest.
 _MOST_CONTEXT_TOKENS: Final = 8192
 # What chat templates are told whether the model is to think, and how much an effort may be.
 _SWITCH: Final = "enable_thinking"
@@ -49,7 +50,9 @@ def name_and_context(model: str, engine: EngineName) -> tuple[str, int]:
     description = folder / "config.json"
     try:
         content = json.loads(description.read_text(encoding="utf-8"))
-        context = min(int(content["max_position_embeddings"]), _MOST_CONTEXT_TOKENS)
+        context = context_with_room(
+            content, min(int(content["max_position_embeddings"]), _MOST_CONTEXT_TOKENS)
+        )
     except (OSError, ValueError, KeyError, TypeError):
         if engine == "simulated":
             return folder.name, _DEFAULT_CONTEXT_TOKENS
@@ -58,6 +61,16 @@ def name_and_context(model: str, engine: EngineName) -> tuple[str, int]:
             "give --model a complete model folder."
         ) from None
     return folder.name, context
+
+
+def kv_cache(model: str, engine: EngineName) -> dict[str, int]:
+    """Returns the setting of the KV cache for a model that needs more than a generator takes by itself."""
+    if engine != "vllm" or not Path(model).is_dir():
+        return {}
+    _, context_tokens = name_and_context(model, engine)
+    config = json.loads((Path(model) / "config.json").read_text(encoding="utf-8"))
+    needed = cache_bytes(config, context_tokens)
+    return {"kv_cache_memory_bytes": needed} if needed > LEAST_CACHE_BYTES else {}
 
 
 def _why_not_there(model: str) -> str:

@@ -70,8 +70,8 @@ class VllmParameters(BaseModel):
 
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = Field(
         default="auto",
-        description="numbers that weights and activations are computed in; vLLM's own choice is the model's, "
-        "but bfloat16 for a float32 model: half the memory, and a small model may answer worse",
+        description="numbers of weights, activations and KV cache. `auto` is the model's own, but on a GPU "
+        "bfloat16 for a float32 model, as vLLM chooses: half the memory, and a small model may answer worse",
     )
     kv_cache_memory_bytes: int = Field(
         default=256 * 1024 * 1024,

@@ -47,6 +47,8 @@ class Capabilities:
     # How many numbers a vector can have; the first is that of a whole one.
     vector_sizes: Sequence[int] = ()
     accelerator_memory_bytes: int = 0
+    # Numbers that it computes in, such as float32; empty where it does not say.
+    dtype: str = ""
 
 
 @dataclass(frozen=True, slots=True)

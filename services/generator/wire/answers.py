@@ -174,6 +174,7 @@ def model_response_from(model: ModelDescription) -> generator_pb2.GetModelInfoRe
         features=sorted(features),
         engine_name=capabilities.engine_name,
         engine_version=capabilities.engine_version,
+        dtype=capabilities.dtype,
     )
 
 

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any, Final
 
+from services.generator.adapters.vllm.dtype import told_dtype
 from services.generator.domain.engine_parameters import ServedModel, VllmParameters
 from services.generator.domain.sampling import Sampling
 
@@ -28,7 +29,7 @@ def engine_arguments(model: ServedModel, parameters: VllmParameters, *, is_cpu: 
     whole_prefill_tokens = parameters.whole_prefill_tokens(model.context_tokens)
     return {
         "model": model.path,
-        "dtype": parameters.dtype,
+        "dtype": told_dtype(model, parameters, is_cpu=is_cpu),
         "max_model_len": model.context_tokens,
         "max_num_seqs": parameters.max_running_requests,
         # After a part of a seeded prompt vLLM sets its random generator back, and on a CPU none has that

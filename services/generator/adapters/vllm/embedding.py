@@ -21,6 +21,7 @@ from vllm.v1.engine.exceptions import EngineDeadError, EngineGenerateError
 from services.generator.adapters.prompts.chat_prompt import is_short
 from services.generator.adapters.prompts.text_prompt import TextPrompt
 from services.generator.adapters.vllm.arguments import embedding_arguments
+from services.generator.adapters.vllm.dtype import log_dtype
 from services.generator.adapters.vllm.engine import VllmEngine
 from services.generator.adapters.vllm.environment import fork_workers
 from services.generator.adapters.vllm.frames import read_directly
@@ -53,6 +54,7 @@ class VllmEmbeddingEngine(VllmEngine):
         is_cpu = current_platform.is_cpu()
         arguments = AsyncEngineArgs(**embedding_arguments(self._model, self._parameters, is_cpu=is_cpu))
         config = arguments.create_engine_config()
+        dtype = log_dtype(config.model_config)
         if is_cpu:
             # As for one that generates: to compile takes a C++ compiler.
             compiler.disable = True
@@ -76,6 +78,7 @@ class VllmEmbeddingEngine(VllmEngine):
             "vllm",
             vllm_version,
             _sizes(model),
+            dtype=dtype,
         )
 
     async def tokenize(self, prompt: Chat | Text) -> Sequence[int]:

@@ -15,10 +15,12 @@ from vllm.sampling_params import RequestOutputKind, SamplingParams, StructuredOu
 from vllm.v1.engine.async_llm import AsyncLLM
 from vllm.v1.engine.exceptions import EngineDeadError
 
+from services.generator.adapters.context_check import check_context
 from services.generator.adapters.prompts.prompts import Prompts
 from services.generator.adapters.vllm.arguments import NAMES, engine_arguments, sampling_arguments
 from services.generator.adapters.vllm.conversation import converse_as_the_server
 from services.generator.adapters.vllm.cut_answers import tell_cut_answers
+from services.generator.adapters.vllm.dtype import log_dtype
 from services.generator.adapters.vllm.environment import fork_workers, quiet
 from services.generator.adapters.vllm.frames import read_directly
 from services.generator.adapters.vllm.grammars import Grammars, trust_checked_schemas
@@ -79,7 +81,9 @@ class VllmEngine:
 
     def _load(self) -> None:
         is_cpu = current_platform.is_cpu()
-        arguments = AsyncEngineArgs(**engine_arguments(self._model, self._parameters, is_cpu=is_cpu))
+        told = engine_arguments(self._model, self._parameters, is_cpu=is_cpu)
+        check_context(self._model, self._parameters, told["dtype"], is_cpu=is_cpu)
+        arguments = AsyncEngineArgs(**told)
         if (form := self._model.reasoning) is not None:
             # vLLM writes the end of a section whose budget is used up.
             arguments.reasoning_config = ReasoningConfig(
@@ -87,6 +91,7 @@ class VllmEngine:
             )
             arguments.worker_extension_cls = f"{MendedWorker.__module__}.{MendedWorker.__qualname__}"
         config = arguments.create_engine_config()
+        dtype = log_dtype(config.model_config)
         if is_cpu:
             # To compile takes a C++ compiler, which not every machine has, and seconds of each start. Without
             # it vLLM's functions for logprobs run as they are written; on a CPU all else is eager anyway.
@@ -126,6 +131,7 @@ class VllmEngine:
             accelerator_memory_bytes=current_platform.get_device_total_memory()
             if current_platform.is_cuda_alike()
             else 0,
+            dtype=dtype,
         )
 
     @property

@@ -1657,6 +1657,7 @@ class GetModelInfoResponse(_message.Message):
     FEATURES_FIELD_NUMBER: _builtins.int
     ENGINE_NAME_FIELD_NUMBER: _builtins.int
     ENGINE_VERSION_FIELD_NUMBER: _builtins.int
+    DTYPE_FIELD_NUMBER: _builtins.int
     model: _builtins.str
     """The model's own name in the catalog. Example: tiny-eu."""
     context_tokens: _builtins.int
@@ -1673,6 +1674,8 @@ class GetModelInfoResponse(_message.Message):
     """The engine. Example: vllm."""
     engine_version: _builtins.str
     """The engine's version."""
+    dtype: _builtins.str
+    """Numbers that weights and activations are computed in; empty where the engine does not say. Example: bfloat16."""
     @_builtins.property
     def features(self) -> _containers.RepeatedScalarFieldContainer[Global___ModelFeature.ValueType]:
         """What requests may ask of it."""
@@ -1689,10 +1692,11 @@ class GetModelInfoResponse(_message.Message):
         features: _abc.Iterable[Global___ModelFeature.ValueType] | None = ...,
         engine_name: _builtins.str = ...,
         engine_version: _builtins.str = ...,
+        dtype: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_tokens", b"context_tokens", "engine_name", b"engine_name", "engine_version", b"engine_version", "features", b"features", "max_output_tokens", b"max_output_tokens", "model", b"model", "reasoning_format", b"reasoning_format", "tool_format", b"tool_format", "vocabulary_tokens", b"vocabulary_tokens"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["context_tokens", b"context_tokens", "dtype", b"dtype", "engine_name", b"engine_name", "engine_version", b"engine_version", "features", b"features", "max_output_tokens", b"max_output_tokens", "model", b"model", "reasoning_format", b"reasoning_format", "tool_format", b"tool_format", "vocabulary_tokens", b"vocabulary_tokens"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -1,4 +1,8 @@
+import json
 from dataclasses import fields
+from pathlib import Path
+
+import pytest
 
 from services.generator.adapters.vllm.arguments import engine_arguments, sampling_arguments
 from services.generator.domain.engine_parameters import ServedModel, VllmParameters
@@ -20,6 +24,28 @@ def test_only_on_a_cpu_are_prompts_prefilled_whole() -> None:
 def test_the_engine_computes_in_what_the_settings_say_and_chooses_where_they_leave_it() -> None:
     assert engine_arguments(MODEL, VllmParameters(), is_cpu=True)["dtype"] == "auto"
     assert engine_arguments(MODEL, VllmParameters(dtype="float32"), is_cpu=True)["dtype"] == "float32"
+
+
+@pytest.mark.parametrize(
+    ("config", "is_cpu", "told"),
+    [
+        ({"dtype": "float32"}, True, "float32"),
+        ({"torch_dtype": "float32"}, True, "float32"),
+        ({"text_config": {"dtype": "float32"}}, True, "float32"),
+        ({"dtype": "float32"}, False, "auto"),
+        ({"dtype": "bfloat16"}, True, "auto"),
+        ({}, True, "auto"),
+        ([], True, "auto"),
+    ],
+)
+def test_on_a_cpu_a_model_of_float32_stays_one_unless_the_settings_say_otherwise(
+    tmp_path: Path, config: object, is_cpu: bool, told: str
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    model = ServedModel(64, str(tmp_path))
+    assert engine_arguments(model, VllmParameters(), is_cpu=is_cpu)["dtype"] == told
+    chosen = VllmParameters(dtype="bfloat16")
+    assert engine_arguments(model, chosen, is_cpu=is_cpu)["dtype"] == "bfloat16"
 
 
 def test_engines_that_share_a_gpu_are_told_how_much_of_it_must_be_free() -> None:

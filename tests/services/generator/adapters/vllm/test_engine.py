@@ -23,7 +23,7 @@ from tests.contracts.engine_requests import CONTEXT_TOKENS, RUNNING_REQUESTS, an
 from tests.contracts.engine_structure import StructureContract
 
 MODEL = Path(__file__).parents[5] / "deploy" / "models" / "tiny-eu"
-KV_CACHE_BYTES = 3 * 1024 * 1024
+KV_CACHE_BYTES = 6 * 1024 * 1024
 
 
 @pytest.fixture(scope="session")
@@ -69,8 +69,11 @@ class TestVllmEngine(EngineContract, StructureContract):
         assert (await answer(ask(engine, await chat(engine), sampling=sampling, tokens=2))).text
         assert [names for _, _, names in os.walk(compiled) if names] == []
 
+    async def test_a_model_of_float32_is_computed_in_float32(self, engine: Engine) -> None:
+        assert engine.capabilities.dtype == "float32"
+
     async def test_its_blocks_are_those_that_were_planned(self, engine: Engine) -> None:
-        shape = configuration.read(json.loads((MODEL / "config.json").read_text()))
+        shape = configuration.read(json.loads((MODEL / "config.json").read_text()), dtype="float32")
         kept = Cache(shape.weight_bytes, engine.capabilities.kv_block_tokens)
         layers = range(len(shape.layers))
         size = block_bytes(groups_of(shape), layers, page_bytes(shape, kept, ranks=1))
