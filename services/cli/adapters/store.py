@@ -33,6 +33,33 @@ ORDER BY at DESC
 """
 
 
+# As the view latency_by_hour has it for each class.
+_LATENCY_OF_ALL_CLASSES: Final = """
+SELECT region, model, toStartOfHour(started_at) AS hour, count() AS requests,
+    arrayMap(
+        one -> if(isNaN(one), NULL, one),
+        quantilesTDigestIf(0.5, 0.95, 0.99)(assumeNotNull(ttft_seconds), ttft_seconds IS NOT NULL)
+    ) AS ttft,
+    arrayMap(
+        one -> if(isNaN(one), NULL, one),
+        quantilesTDigestIf(0.5, 0.95)(1 / assumeNotNull(tpot_seconds), tpot_seconds IS NOT NULL)
+    ) AS tps,
+    ttft[1] AS ttft_p50_seconds, ttft[2] AS ttft_p95_seconds, ttft[3] AS ttft_p99_seconds,
+    tps[1] AS tps_per_request_p50, tps[2] AS tps_per_request_p95
+FROM comptoir.measured_generations
+WHERE is_whole AND started_at >= toStartOfHour(now() - toIntervalHour({hours:UInt32} - 1))
+GROUP BY region, model, hour
+"""
+
+_PRICES: Final = """
+SELECT gpu, currency, price_per_hour
+FROM comptoir.gpu_price_list
+WHERE since <= now()
+ORDER BY gpu_class, since DESC
+LIMIT 1 BY gpu_class
+"""
+
+
 class Store:
     """The store at `url`, read with the rights that everyone has."""
 
@@ -50,13 +77,17 @@ class Store:
         logging.getLogger("clickhouse_connect").addHandler(logging.NullHandler())
 
     def latency_by_hour(self, columns: tuple[str, ...], hours: int) -> list[dict[str, Any]]:
-        """Rows of the view `latency_by_hour` of the last `hours` hours, newest first."""
+        """Latency by region, model and hour, of all classes together, of the last `hours` hours."""
         names = ", ".join(columns)
         query = (
-            f"SELECT {names} FROM comptoir.latency_by_hour "  # noqa: S608 - names are our own
-            "WHERE hour > now() - toIntervalHour({hours:UInt32}) ORDER BY hour DESC, region, model"
+            f"SELECT {names} FROM ({_LATENCY_OF_ALL_CLASSES}) "  # noqa: S608 - names are our own
+            "ORDER BY hour DESC, region, model"
         )
-        return self._rows(query, {"hours": hours})
+        return self.rows(query, {"hours": hours})
+
+    def price_list(self) -> list[dict[str, Any]]:
+        """Prices of GPU classes that are in force, with the name of each."""
+        return self.rows(_PRICES, {})
 
     def acts(self, seconds: int) -> Iterator[dict[str, Any]]:
         """Yields acts of operators of the last `seconds`, newest first: what was asked with its outcome."""
@@ -65,9 +96,10 @@ class Store:
     def lag(self) -> dict[str, Any] | None:
         """Returns until when the store has every generation, and by how much that is past; or None."""
         query = "SELECT stored_until, behind_seconds, paused_for FROM comptoir.pipeline_lag"
-        return next(iter(self._rows(f"{query} WHERE kind = 'generation'", {})), None)
+        return next(iter(self.rows(f"{query} WHERE kind = 'generation'", {})), None)
 
-    def _rows(self, query: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+    def rows(self, query: str, parameters: dict[str, Any]) -> list[dict[str, Any]]:
+        """Rows of a query by their names; none where the pipeline has not made the view yet."""
         return list(self._stream(query, parameters))
 
     def _stream(self, query: str, parameters: dict[str, Any]) -> Iterator[dict[str, Any]]:

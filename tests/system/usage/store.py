@@ -29,12 +29,12 @@ CATALOG = Catalog(
 class Store:
     """One database of its own."""
 
-    def __init__(self, clickhouse: ClickHouseProcess) -> None:
+    def __init__(self, clickhouse: ClickHouseProcess, database: str = "") -> None:
         settings = ClickHouseSettings.model_validate(
             {
                 "url": clickhouse.url,
                 "password_file": Path(clickhouse.folder / "writer-password"),
-                "database": f"test_{Identity.random().hex}",
+                "database": database or f"test_{Identity.random().hex}",
             }
         )
         self.database = settings.database

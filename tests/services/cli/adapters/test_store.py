@@ -80,7 +80,8 @@ def test_rows_are_named_and_come_in_the_stores_order(client: Client) -> None:
     assert Store("http://127.0.0.1:8404").latency_by_hour(COLUMNS, 24) == ROWS
     assert client.dsns == ["http://127.0.0.1:8404"]
     ((text, parameters),) = client.asked
-    assert text.startswith("SELECT region, requests FROM comptoir.latency_by_hour ")
+    assert text.startswith("SELECT region, requests FROM (")
+    assert "comptoir.measured_generations" in text
     assert text.endswith("ORDER BY hour DESC, region, model")
     assert parameters == {"hours": 24}
     assert client.open_clients == 0

@@ -1,0 +1,112 @@
+"""How an answer is shown: a table of at most a terminal's width, one JSON object, or CSV."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import date, datetime
+from typing import Any, Final
+
+from rich import box
+from rich.table import Table
+
+from services.cli.reports.questions import Measure
+from services.cli.reports.span import Span
+
+_GIBIBYTE: Final = 2**30
+_MISSING: Final = "–"  # noqa: RUF001 - as tables write it
+# Of a pseudonym: enough to tell tenants apart.
+_DIGITS: Final = 11
+# Longer names take several lines where there is no room.
+_NAME_WIDTH: Final = 11
+
+
+# From here on the fourth decimal tells nobody anything.
+_LARGE_MONEY: Final = 100
+
+
+def _money(value: float) -> str:
+    return f"{value:,.2f}" if abs(value) >= _LARGE_MONEY or not value else f"{value:,.4f}"
+
+
+_FORMS: Final[Mapping[str, Callable[[Any], str]]] = {
+    "count": lambda value: f"{value:,}",
+    "whole": lambda value: f"{value:,.0f}",
+    "number": lambda value: f"{value:,.1f}",
+    "milliseconds": lambda value: f"{1000 * value:,.0f}",
+    "share": lambda value: f"{100 * value:.0f} %",
+    "bytes": lambda value: f"{value / _GIBIBYTE:,.1f} GiB",
+    "money": _money,
+    "text": str,
+}
+
+
+def table_of(by: Sequence[str], measures: Sequence[Measure], rows: Sequence[Mapping[str, Any]]) -> Table:
+    """Returns a table of the groups and of the measures that are shown."""
+    shown = [measure for measure in measures if measure.is_shown]
+    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), collapse_padding=True, pad_edge=False, show_edge=False)
+    for name in by:
+        longest = max((len(_group(name, row)) for row in rows), default=0)
+        table.add_column(name.replace("_", " "), overflow="fold", min_width=min(longest, _NAME_WIDTH))
+    for measure in shown:
+        cells = [_cell(measure.form, row[measure.name]) for row in rows]
+        # A number is never cut; its title may take several lines.
+        widest = max(map(len, (*cells, *measure.title.split())), default=0)
+        table.add_column(measure.title, justify="right", min_width=widest)
+    for row in rows:
+        groups = (_group(name, row) for name in by)
+        table.add_row(*groups, *(_cell(measure.form, row[measure.name]) for measure in shown))
+    return table
+
+
+def as_json(
+    report: str,
+    span: Span,
+    by: Sequence[str],
+    rows: Sequence[Mapping[str, Any]],
+    lag: Mapping[str, Any] | None,
+) -> str:
+    """Returns one JSON object with every measure."""
+    content = {
+        "report": report,
+        "since": span.since.isoformat(),
+        "until": span.until.isoformat(),
+        "by": list(by),
+        "rows": [_named(row) for row in rows],
+        **({} if lag is None else {"lag": dict(lag)}),
+    }
+    return json.dumps(content, default=_plain)
+
+
+def as_csv(by: Sequence[str], measures: Sequence[Measure], rows: Sequence[Mapping[str, Any]]) -> str:
+    """Returns a line of names and a line for each group, with every measure."""
+    text = io.StringIO()
+    has_names = "tenant" in by
+    names = [*by, *(["tenant_name"] if has_names else []), *(measure.name for measure in measures)]
+    writer = csv.DictWriter(text, names, lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        named = _named(row)
+        writer.writerow({name: _plain(named.get(name)) for name in names})
+    return text.getvalue()
+
+
+def _named(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name.removeprefix("group_"): value for name, value in row.items()}
+
+
+def _plain(value: Any) -> Any:  # what a file can hold
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def _group(name: str, row: Mapping[str, Any]) -> str:
+    value = row[f"group_{name}"]
+    if name == "tenant":
+        return row.get("group_tenant_name") or str(value)[:_DIGITS]
+    if isinstance(value, datetime):
+        return f"{value:%m-%d %H:%M}"
+    return str(value)
+
+
+def _cell(form: str, value: Any) -> str:  # whatever the column holds
+    return _MISSING if value is None else _FORMS[form](value)
