@@ -107,7 +107,7 @@ def _suppose(answer: Answer, what_if: str) -> list[str]:
     """Adds to each row what a million tokens would cost, and returns where the numbers are from."""
     asked, catalog = parse_what_if(what_if), load_gpus(None, None)
     prices = answer.store.price_list()
-    notes = {}
+    notes: dict[str, None] = {}
     for row in answer.rows:
         paid, currency = Paid.of(row), str(row["currency"])
         row[_SUPPOSED.name] = None
