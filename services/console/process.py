@@ -23,7 +23,8 @@ from services.runtime.parts import Parts
 from services.runtime.probes import PROBES
 from services.runtime.settings import SettingsError, read_secret
 
-_KEPT_CONNECTIONS: Final = 4
+# An edge that drains waits for those who keep a connection over TLS and do not read that it has ended.
+_KEPT_CONNECTIONS: Final = 0
 
 
 def build(settings: ConsoleSettings) -> "ConsoleProcess":

@@ -21,6 +21,7 @@ from services.console.settings import ConsoleSettings, EdgeTarget
 from services.kernel.errors import ComptoirError, Reason
 from services.runtime.addresses import TlsFiles
 from tests.contracts.console_ports import EdgeContract
+from tests.contracts.engine_requests import until
 from tests.ports import free_port
 from tests.services.console.conftest import SETTINGS
 from tests.services.edge.conftest import Stage, stage  # noqa: F401 - a real edge
@@ -166,6 +167,17 @@ async def test_as_many_answers_are_under_way_as_the_settings_say_and_the_edge_is
             processes = AskedProcesses(settings, client)
             assert [it.state for it in (await processes.health()).processes] == [State.READY]
             await processes.close()
+
+
+async def test_no_connection_is_kept_that_would_hold_up_an_edge_which_drains(stage: Stage) -> None:  # noqa: F811 - the fixture
+    await stage.start()
+    settings = ConsoleSettings.model_validate(SETTINGS | {"edge": {"url": stage.url}})
+    async with http_client(settings.edge, most_answers=1) as client, asyncio.timeout(SECONDS):
+        processes = AskedProcesses(settings, client)
+        assert (await processes.health()).processes[0].state is State.READY
+        await processes.close()
+        listener = stage.process._listener if stage.process is not None else None
+        await until(lambda: listener is not None and not listener.connections, SECONDS)
 
 
 async def test_the_edge_may_be_known_by_another_name_than_it_is_called_by(tmp_path: Path) -> None:
