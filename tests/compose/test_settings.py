@@ -118,6 +118,20 @@ def test_the_store_has_no_user_without_a_password_and_no_table_outside_its_polic
     assert [it.tag for it in server if it.tag.endswith("_port") and it.text] == ["https_port"]
 
 
+def test_the_console_may_ask_routers_for_replicas_and_tenants_and_nobody_for_more() -> None:
+    settings = yaml.safe_load((FOLDER / "comptoir.yaml").read_text())
+    (console,) = (bearer for bearer in layout.BEARERS if bearer.name == "console")
+    allowed = {
+        (section, method)
+        for section, keys in settings.items()
+        for listen in (keys.values() if isinstance(keys, dict) else ())
+        if isinstance(listen, dict)
+        for method, callers in listen.get("callers", {}).items()
+        if console.uri(layout.Names()) in callers
+    }
+    assert allowed == {("router", "AdminService/ListReplicas"), ("router", "AdminService/ListTenants")}
+
+
 def test_events_stay_within_the_bounds_and_longer_than_in_kafka() -> None:
     days = yaml.safe_load((FOLDER / "comptoir.yaml").read_text())["usage"]["retention_days"]
     assert RETENTION_MIN_DAYS <= days <= RETENTION_MAX_DAYS
