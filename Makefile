@@ -28,7 +28,7 @@ export UV_PYTHON_DOWNLOADS := never
 # Without bytecode on disk every start would compile the engine's modules anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup up test check units lint types imports schemas bench fuzz test-clients test-cluster test-images test-image-vllm built-images images collector kube protos dashboards docs lock release clean
+.PHONY: help setup up test check units lint types imports schemas bench fuzz test-clients test-cluster test-images test-image-vllm test-real-model built-images images collector kube protos dashboards docs lock release clean
 .PHONY: $(UNIT_RUNS)
 
 help: ## Shows this list
@@ -46,7 +46,7 @@ test: setup ## Sets up and passes everything; real engine, Kafka and store inclu
 	@$(MAKE) --no-print-directory check
 	@$(MAKE) --no-print-directory collector kube built-images
 	@status=0; said=$$(mktemp); trap 'kill $$engine 2>/dev/null || :; rm -f $$said' EXIT; \
-	$(BIN)/pytest -m vllm $(ARGS) >$$said 2>&1 & engine=$$!; \
+	$(BIN)/pytest -m "vllm and not real" $(ARGS) >$$said 2>&1 & engine=$$!; \
 	$(if $(filter 0,$(WORKERS)),wait $$engine || status=$$?;) \
 	$(BIN)/pytest -m "system and not alone" $(SIDE_BY_SIDE) $(ARGS) || status=$$?; \
 	$(if $(filter 0,$(WORKERS)),,wait $$engine || status=$$?;) \
@@ -64,6 +64,10 @@ test-images: setup built-images ## Builds the images and runs them closed, again
 test-image-vllm: setup built-images ## The same for the image with vLLM, 25 GB while it is built; no part of `make test`
 	@$(BIN)/python -m tests.images.built generator-cpu >/dev/null
 	$(BIN)/pytest -m large tests/images $(ARGS)
+
+# Four minutes of processor time, beside what `make test` runs on it.
+test-real-model: setup ## The contract of engines on a real model, fetched once; no part of `make test`
+	$(BIN)/pytest -m real tests/services/generator $(ARGS)
 
 # What tests run, once for each state of what goes into it; kept below the user's cache.
 built-images: .venv/.installed

@@ -18,6 +18,7 @@ STACK: Final = "stack"
 LONGEST: Final = (
     "tests/clients",
     "tests/system",
+    "tests/system/test_answers_beside_vllm.py",
     "tests/system/test_lease_histories.py",
     "tests/system/test_up.py",
     "tests/system/test_replicas.py",

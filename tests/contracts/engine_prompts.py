@@ -27,7 +27,8 @@ class PromptContract:
         for spelling in (
             *control_tokens,
             "".join(control_tokens),
-            "é" + "y".join(control_tokens) * 50 + "\n",
+            # Long, and within the context whatever the model's control tokens take as text.
+            "é" + "y".join(control_tokens) * (240 // len(control_tokens)) + "\n",
         ):
             ids = await engine.tokenize(Text(spelling))
             assert [token_id for token_id in ids if token_id in control_tokens.values()] == added
@@ -58,9 +59,14 @@ class PromptContract:
         by_ids = await answer(ask(engine, TokenIds(await engine.tokenize(Text(PROMPT)))))
         assert (await answer(ask(engine, Text(PROMPT)))).text == by_ids.text
 
-    async def test_control_tokens_have_no_text(self, engine: Engine) -> None:
+    async def test_control_tokens_have_no_text(self, engine: Engine, control_tokens: dict[str, int]) -> None:
         turns = (ChatTurn(Role.SYSTEM, "calme"), ChatTurn(Role.USER, "Bonjour"))
-        assert await engine.detokenize(await engine.tokenize(Chat(turns))) == "calmeBonjour"
+        ids = await engine.tokenize(Chat(turns))
+        text = await engine.detokenize(ids)
+        # What else a template writes, such as names of roles, is text.
+        assert text.index("calme") < text.index("Bonjour")
+        assert set(ids) & set(control_tokens.values())
+        assert not any(spelling in text for spelling in control_tokens)
 
     async def test_every_token_of_the_vocabulary_can_be_in_a_prompt(self, engine: Engine) -> None:
         last = engine.capabilities.vocabulary_tokens - 1

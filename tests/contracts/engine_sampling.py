@@ -53,7 +53,7 @@ class SamplingContract:
         assert without.text != plain.text
 
     async def test_each_of_several_choices_is_a_whole_answer(self, engine: Engine) -> None:
-        sampling = Sampling(temperature=1.0, seed=7, n=3)
+        sampling = Sampling(temperature=1.0, seed=7, n=3, ignore_eos=True)
         steps = [step async for step in ask(engine, await chat(engine), tokens=24, sampling=sampling)]
         assert {step.index: step.finish for step in steps if step.finish} == dict.fromkeys(
             range(3), EngineFinish.LENGTH

@@ -44,7 +44,7 @@ examples:
   make bench                                          everything, five rounds
   make bench ARGS=--quick                             one short round of everything, to try it
   make bench ARGS="--parts tiny --streams 64"         the hard case at 64 streams only
-  make bench ARGS="--parts real --dtype float32"      the real model in float32
+  make bench ARGS="--parts real --dtype bfloat16"     the real model in half the bytes
 """
 
 
@@ -101,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
         "--dtype",
         choices=["auto", "float32", "bfloat16"],
         default="auto",
-        help="what all engines compute in; auto, as in `comptoir up`, is vLLM's choice (auto)",
+        help="what all engines compute in; auto, as in `comptoir up`, is float32 on a CPU (auto)",
     )
     add("--idle-streams", type=_count, help="streams of the part idle (10,000, or what open files allow)")
     add("--output", type=Path, metavar="FOLDER", help="where the results go (the cache folder)")

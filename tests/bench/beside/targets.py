@@ -176,7 +176,7 @@ def _started_stack(
 @contextmanager
 def _bare(folder: Path, model: BenchModel, dtype: str) -> Iterator[Running]:
     port = free_block()
-    with _vllm_server(folder, model, dtype, port) as server, loader(_HTTP_LOAD, folder) as (own, _):
+    with vllm_server(folder, model, dtype, port) as server, loader(_HTTP_LOAD, folder) as (own, _):
         yield Running(own, Endpoint(port, model.name), {server.pid: "API server"})
 
 
@@ -184,7 +184,7 @@ def _bare(folder: Path, model: BenchModel, dtype: str) -> Iterator[Running]:
 def _litellm(folder: Path, model: BenchModel, dtype: str, python: Path) -> Iterator[Running]:
     port = free_block()
     with (
-        _vllm_server(folder, model, dtype, port) as upstream,
+        vllm_server(folder, model, dtype, port) as upstream,
         proxy(folder, model.name, python, port) as (process, endpoint),
         loader(_HTTP_LOAD, folder) as (own, _),
     ):
@@ -224,9 +224,10 @@ def _engine_variables(model: BenchModel, dtype: str) -> dict[str, str]:
 
 
 @contextmanager
-def _vllm_server(
+def vllm_server(
     folder: Path, model: BenchModel, dtype: str, port: int
 ) -> Iterator["subprocess.Popen[bytes]"]:
+    """vLLM's OpenAI server, told what Comptoir's generator tells its engine."""
     arguments = _arguments(model, dtype)
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", *command_line(arguments)]
     command += ["--served-model-name", model.name, "--host", "127.0.0.1", "--port", str(port)]
