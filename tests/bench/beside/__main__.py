@@ -18,6 +18,7 @@ from tests.bench.beside.closed_loop import Load
 from tests.bench.beside.command_line import (
     ADMISSIONS,
     BODIES,
+    ENGINES,
     EVENTS,
     IDLE,
     PLACEMENT,
@@ -41,10 +42,12 @@ from tests.bench.beside.rounds import Contest, run_contest
 from tests.bench.beside.tables import EVENTS as EVENTS_TITLE
 from tests.bench.beside.tables import EVENTS_OFF, EVENTS_ON, document
 from tests.bench.beside.tables import SHORT as SHORT_TITLE
+from tests.bench.engines import runs
 from tests.bench.placement import replicas
 from tests.bench.placement.contest import run_all
 from tests.system.stack_process import REPOSITORY
 
+_ENGINE_STREAMS = (1, 8, 32, 64)
 _SHORT_STREAMS, _SHORT_TOKENS, _SHORT_SECONDS = 64, 2, 8.0
 _VERSIONS = ("torch", "transformers", "grpcio", "uvloop", "uvicorn")
 
@@ -65,6 +68,8 @@ def main() -> None:
         planned += len(idle_streams.KINDS) * idle_streams.planned_seconds(options.idle_streams)
     if ADMISSIONS in options.parts:
         planned += admissions.planned_seconds(options.rounds, options.seconds)
+    if ENGINES in options.parts:
+        planned += runs.planned_seconds(_ENGINE_STREAMS, options.rounds, options.seconds)
     _show(f"about {clock_of(planned)} minutes on a quiet machine")
     problem = _run(options, contests, results, Progress(planned, time.monotonic, _show))
     print(f"\n{document(results)}")
@@ -102,6 +107,9 @@ def _run_alone(options: Options, results: Results, progress: Progress, keep: Cal
         results.placement += run_all(note=progress.say)
         keep()
         results.replicas += replicas.run_all(progress.say)
+        keep()
+    if ENGINES in options.parts:
+        results.engines.append(runs.measure_engines(_ENGINE_STREAMS, options.rounds, options.seconds))
         keep()
 
 

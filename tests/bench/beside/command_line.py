@@ -7,8 +7,8 @@ from pathlib import Path
 from tests.bench.beside.environments import cache_folder
 
 TINY, REAL, SHORT, IDLE, EVENTS, BODIES = "tiny", "real", "short", "idle", "events", "bodies"
-ADMISSIONS, PLACEMENT = "admissions", "placement"
-PARTS = (TINY, REAL, SHORT, IDLE, EVENTS, BODIES, ADMISSIONS, PLACEMENT)
+ADMISSIONS, PLACEMENT, ENGINES = "admissions", "placement", "engines"
+PARTS = (TINY, REAL, SHORT, IDLE, EVENTS, BODIES, ADMISSIONS, PLACEMENT, ENGINES)
 TARGETS = ("comptoir", "bare", "floor", "litellm")
 _QUICK_ROUNDS, _QUICK_SECONDS, _QUICK_IDLE_STREAMS = 1, 3.0, 200
 
@@ -35,6 +35,8 @@ parts:
   placement  TTFT and goodput under each policy of the router and an oracle that knows every length, in
           simulated time: the same numbers on every machine, busy or not; and what two real replicas make of
           three of them
+  engines  CPU of the generator per token with each engine at 1, 8, 32 and 64 streams of tiny-eu, beside
+          AsyncLLM in process; and the tokens/s that the plan of a replica foretells, beside vLLM's
 
 Run it on a machine that does nothing else: rows with a window in which other programs used more than 0.3
 cores are marked. The tables are Markdown for docs/benchmarks.md; JSON with every window lies next to them.

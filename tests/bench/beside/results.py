@@ -6,6 +6,7 @@ from typing import Any
 
 from tests.bench.beside.figures import quantile
 from tests.bench.beside.loader import APART, Measured
+from tests.bench.engines.figures import EngineRun
 from tests.bench.placement.contest import Figures
 from tests.bench.placement.replicas import Run
 
@@ -172,6 +173,7 @@ class Results:
     admissions: list[Admissions] = field(default_factory=list)
     placement: list[Figures] = field(default_factory=list)
     replicas: list[Run] = field(default_factory=list)
+    engines: list[EngineRun] = field(default_factory=list)
 
     def of_part(self, part: str) -> list[Measurement]:
         """The measurements of one part."""

@@ -14,6 +14,15 @@ from tests.bench.beside.results import (
     streams_of,
     targets_of,
 )
+from tests.bench.engines.figures import (
+    ASYNC_LLM,
+    CPU_HEAD,
+    PLAN_HEAD,
+    VLLM,
+    EngineRun,
+    cpu_rows,
+    plan_rows,
+)
 from tests.bench.placement import replicas
 from tests.bench.placement.tables import HEAD, rows_of
 
@@ -66,6 +75,7 @@ def document(results: Results) -> str:
     if results.replicas:
         rows = replicas.rows_of(results.replicas)
         sections.append(f"### Placement on two replicas of vLLM\n\n{markdown(replicas.HEAD, rows)}")
+    sections += [engines_section(run) for run in results.engines]
     sections.append(_disturbance(results.measurements))
     return "\n\n".join(section for section in sections if section) + "\n"
 
@@ -154,6 +164,14 @@ def _long_steps(entries: Sequence[LongSteps]) -> str:
         "another waits, ms",
     ]
     return f"### Bodies of worst-case cost\n\n{markdown(head, rows)}"
+
+
+def engines_section(run: EngineRun) -> str:
+    """Returns what each engine costs the generator, and the plan beside what vLLM gave."""
+    cpu = markdown(CPU_HEAD, list(cpu_rows(run.engines, ASYNC_LLM)))
+    plan = markdown(PLAN_HEAD, list(plan_rows(run.planned, run.engines, VLLM)))
+    machine = f"Memory is read at {run.bytes_per_second / 1e9:.1f} GB/s; load {run.load_average:.1f} before."
+    return f"### Engines, and the plan\n\n{machine}\n\n{cpu}\n\n{plan}"
 
 
 def _admissions(entries: Sequence[Admissions]) -> str:

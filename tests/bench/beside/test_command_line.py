@@ -5,7 +5,17 @@ from tests.bench.beside.command_line import parse
 
 def test_left_alone_it_measures_what_the_page_shows() -> None:
     options = parse([])
-    assert options.parts == ("tiny", "real", "short", "idle", "events", "bodies", "admissions", "placement")
+    assert options.parts == (
+        "tiny",
+        "real",
+        "short",
+        "idle",
+        "events",
+        "bodies",
+        "admissions",
+        "placement",
+        "engines",
+    )
     assert options.targets == ("comptoir", "bare", "floor", "litellm")
     assert (options.rounds, options.streams, options.real_streams) == (5, (1, 8, 64), (1, 8, 16))
     assert (options.dtype, options.idle_streams, options.seconds) == ("auto", 10_000, None)
