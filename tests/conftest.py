@@ -6,6 +6,7 @@ import logging
 import sys
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ import structlog
 from hypothesis import settings
 
 from services.runtime.settings import environment
+from tests.marks import lacks, refuse_hidden, wanted
 from tests.side_by_side import OneStackScheduling, longest_first, scheduling
 
 
@@ -54,7 +56,13 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneStackSche
     return scheduling(config, log)
 
 
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leaves files out that cannot have what `-m` asks for: to import all of them takes half a minute."""
+    return True if lacks(collection_path, wanted(config.option.markexpr)) else None
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    refuse_hidden((item.path, (mark.name for mark in item.iter_markers())) for item in items)
     if hasattr(config, "workerinput"):
         longest_first(items)
 

@@ -25,6 +25,8 @@ LONGEST: Final = (
     "tests/system/test_secured_kafka.py",
     "tests/services/edge/server/test_described_requests.py",
     "tests/system/test_failover.py",
+    "tests/system/test_leases.py",
+    "tests/system/test_holding.py",
     "tests/system/usage/test_kill.py",
     "tests/system/usage/test_wrong_clocks_and_newer_programs.py",
 )

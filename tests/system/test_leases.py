@@ -15,7 +15,7 @@ from services.kernel.errors import Reason
 from services.runtime.grpc.status import error_from
 from tests.system.serving_processes import MODEL, ServingProcesses
 
-pytestmark = [pytest.mark.system, pytest.mark.alone, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 CHAT: dict[str, Any] = {"model": MODEL, "messages": [{"role": "user", "content": "Bonjour"}]}
 # Tickets live for 10 s, and the router hears of their use within 2 s more; the rest is a busy machine.

@@ -9,7 +9,7 @@ import numpy as np
 # Many times what caches hold, so that memory is what is read.
 _MEBIBYTES: Final = 256
 # How often, of which the best counts: others only slow it down.
-_PASSES: Final = 5
+_PASSES: Final = 40
 
 
 def read_bytes_per_second(threads: int) -> float:
