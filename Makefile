@@ -41,16 +41,18 @@ up: .venv/.installed ## Starts everything on this machine until Ctrl-C; ARGS="--
 	@$(BIN)/comptoir up $(ARGS)
 
 # The real engine forks, which a process must not that spoke gRPC: its tests have one of their own, beside.
+# Kubernetes and images are built beside all that needs neither, which is what does not run alone.
 test: setup ## Sets up and passes everything; real engine, Kafka and store included
 	@{ for part in collector.build cluster.kube.build images.built; do nice $(BIN)/python -m tests.$$part || :; done; } >/dev/null 2>&1 &
 	@$(MAKE) --no-print-directory check
-	@$(MAKE) --no-print-directory collector kube built-images
+	@$(MAKE) --no-print-directory collector
 	@status=0; said=$$(mktemp); trap 'kill $$engine 2>/dev/null || :; rm -f $$said' EXIT; \
 	$(BIN)/pytest -m "vllm and not real" $(ARGS) >$$said 2>&1 & engine=$$!; \
 	$(if $(filter 0,$(WORKERS)),wait $$engine || status=$$?;) \
 	$(BIN)/pytest -m "system and not alone" $(SIDE_BY_SIDE) $(ARGS) || status=$$?; \
 	$(if $(filter 0,$(WORKERS)),,wait $$engine || status=$$?;) \
 	engine=; cat $$said; \
+	{ $(BIN)/python -m tests.cluster.kube.build && $(BIN)/python -m tests.images.built >/dev/null; } || status=$$?; \
 	$(BIN)/pytest -m "alone and not vllm and not large" $(ARGS) || status=$$?; \
 	exit $$status
 

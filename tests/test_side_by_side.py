@@ -1,5 +1,6 @@
 """Tests of which tests share a process."""
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -47,3 +48,24 @@ def test_what_begins_first_is_there() -> None:
     files = [REPOSITORY / scope for scope in LONGEST if scope.endswith(".py")]
     alone = [file.name for file in files if "mark.alone" in file.read_text(encoding="utf-8")]
     assert alone == [], "they run afterwards, one by one"
+
+
+def test_what_is_built_beside_the_other_phases_is_asked_for_alone() -> None:
+    asking = {
+        path
+        for path in REPOSITORY.joinpath("tests").rglob("test_*.py")
+        if {"small_kubernetes", "images", "pods", "image"} & parameters(path)
+    }
+    assert {"test_install.py", "test_pods.py", "test_inside.py"} <= {path.name for path in asking}
+    assert [path for path in asking if "mark.alone" not in path.read_text(encoding="utf-8")] == []
+
+
+def parameters(path: Path) -> set[str]:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    functions = (node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
+    return {
+        argument.arg
+        for function in functions
+        if function.name.startswith("test_") or function.decorator_list
+        for argument in function.args.args
+    }
