@@ -61,6 +61,7 @@ class TestRealModel(EngineContract, StructureContract):
     # Its template has no words for tools, and none that open a section.
     test_tools_are_told_of_in_the_prompt_and_their_words_steer_nothing: Any = None
     test_an_open_section_is_ended_by_its_budget: Any = None
+    test_an_answer_fits_behind_its_reasoning: Any = None
 
     async def test_it_knows_the_capital_of_france(self, engine: Engine) -> None:
         asked = await chat(engine, "What is the capital of France?")
