@@ -15,6 +15,7 @@ from services.cli.commands.models import models
 from services.cli.commands.plan import plan
 from services.cli.commands.replicas import replicas
 from services.cli.commands.report import report
+from services.cli.commands.request import request
 from services.cli.commands.secrets import secrets
 from services.cli.commands.stack import down, logs, status
 from services.cli.commands.tenants import tenants
@@ -30,7 +31,7 @@ app = AdminCommands(
     help="EU-resident LLM inference that counts tokens and keeps no text.",
 )
 app.callback(invoke_without_command=True)(options_of_all)
-for command in (up, status, console, doctor, logs, down, chat, apply, audit, plan):
+for command in (up, status, console, doctor, logs, down, chat, apply, audit, plan, request):
     app.command()(command)
 for name, group in (
     ("bench", bench),
