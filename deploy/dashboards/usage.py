@@ -1,4 +1,4 @@
-"""What is used, by model and by tenant; tenants are pseudonyms, which only who holds the secret can link."""
+"""What is used and what it costs; tenants are pseudonyms, which only who holds the secret can link."""
 
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
@@ -19,8 +19,8 @@ def build() -> Dashboard:
     return board(
         "comptoir-usage",
         "Comptoir: usage",
-        "Tokens and requests, now from the metrics and counted from the store.",
-        {"Now": _now(), "Counted": _counted()},
+        "Tokens and requests, now from the metrics and counted from the store, and what they cost.",
+        {"Now": _now(), "Counted": _counted(), "Cost": _cost()},
     )
 
 
@@ -96,6 +96,53 @@ def _counted() -> Panels:
                 chosen=_CHOSEN,
                 where="requests >= 10",
                 order="day DESC, output_tokens DESC",
+            ),
+        ),
+    )
+
+
+def _cost() -> Panels:
+    series = "concat(region, ' ', model, ' ', gpu) AS series"
+    return (
+        stored_graph(
+            "Cost of an hour, and what of it was idle",
+            "From the view cost_per_million_tokens, in the currency of the price list (usage.gpu_prices).",
+            "short",
+            select(
+                "cost_per_million_tokens",
+                *("hour AS time", series, "cost", "idle_cost", "cancelled_cost", "batch_saved"),
+                hour="hour",
+                chosen=_CHOSEN,
+                where="cost IS NOT NULL",
+                order="time",
+            ),
+        ),
+        stored_graph(
+            "Cost per million tokens by hour",
+            "From the view cost_per_million_tokens: the whole cost of the hour, idle time too, by input and "
+            "output tokens of requests that ended by themselves.",
+            "short",
+            select(
+                "cost_per_million_tokens",
+                *("hour AS time", series, "cost_per_million_tokens"),
+                hour="hour",
+                chosen=_CHOSEN,
+                where="cost_per_million_tokens IS NOT NULL",
+                order="time",
+            ),
+        ),
+        stored_table(
+            "Cost by day and tenant",
+            "From the view cost_by_tenant_day. Without a tenant: what was idle; fewer than ten requests of a "
+            "day are not shown.",
+            select(
+                "cost_by_tenant_day",
+                *("day", "region", "model", "tenant", "key_epoch", "currency", "requests"),
+                *("cost", "served_cost", "cancelled_cost", "idle_cost"),
+                day="day",
+                chosen=_CHOSEN,
+                where="cost IS NOT NULL AND (requests >= 10 OR tenant = '')",
+                order="day DESC, cost DESC",
             ),
         ),
     )

@@ -21,13 +21,16 @@ READ_SECONDS = 120
 # Rows of views of hours have the hour's beginning.
 SEEN_SECONDS = 2 * 3600
 TENANTS = "SELECT sum(requests) AS requests FROM comptoir.usage_by_tenant"
-# What one machine without a fault, an accelerator, a certificate or a second region has nothing of.
+# What one machine without a fault, an accelerator, a price, a certificate or a second region has nothing of.
 EMPTY_HERE = {
     "Free accelerator memory, the least",
     "Free memory",
     "Free memory, of all",
     "Replicas that there should be",
     "Refusals by reason",
+    "Cost of an hour, and what of it was idle",
+    "Cost per million tokens by hour",
+    "Cost by day and tenant",
     "Refusals by hour and reason, of the store",
     "Tries to leave a replica",
     "Calls that emitters refuse",

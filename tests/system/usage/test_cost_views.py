@@ -186,3 +186,14 @@ async def test_any_morning_costs_what_counting_its_seconds_says(store: Store) ->
     assert found == {number: (pytest.approx(expected[number]), len(busy[number])) for number in (7, 8)}
     parts = await store.rows("SELECT sum(cost) FROM DATABASE.cost_by_tenant_day")
     assert parts[0][0] == pytest.approx(sum(expected.values()))
+
+
+async def test_a_request_before_the_first_sample_leaves_the_day_its_cost(store: Store) -> None:
+    await store.declare(CHEAP)
+    await answered(store, "09:59:58", 1, output_tokens=5, tenant_low=1)
+    await up(store, "10:00:00", "10:05:00", gpu_class=7)
+    await answered(store, "10:01:00", 30, output_tokens=15, tenant_low=1)
+    rows = await store.rows(
+        "SELECT tenant, requests, round(cost, 9) FROM DATABASE.cost_by_tenant_day ORDER BY tenant"
+    )
+    assert rows == [("", 0, 0.135), (f"{1:032x}", 2, 0.015)]
