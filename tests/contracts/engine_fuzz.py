@@ -124,15 +124,15 @@ def _attempt(
 class Attempts:
     """Makes attempts, many at once."""
 
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+    def __init__(self, engine: Engine, bound_seconds: float = BOUND_SECONDS) -> None:
+        self._engine, self._bound_seconds = engine, bound_seconds
         self._steps = 0
         self._stepped = asyncio.Condition()
 
     async def make(self, tried: Sequence[Attempt]) -> None:
         """Returns when each has ended; raises what the engine raised, and for an answer of a wrong length."""
         places = asyncio.Semaphore(CONCURRENT)
-        async with asyncio.timeout(BOUND_SECONDS), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(self._bound_seconds), asyncio.TaskGroup() as group:
             for attempt in tried:
                 group.create_task(self._make_one(attempt, places))
 

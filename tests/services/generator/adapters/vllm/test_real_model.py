@@ -58,6 +58,7 @@ class TestRealModel(EngineContract, StructureContract):
         tokenizer = json.loads((real_folder / "tokenizer.json").read_text())
         return {token["content"]: token["id"] for token in tokenizer["added_tokens"]}
 
+    fuzz_seconds = 600.0
     # Its template has no words for tools, and none that open a section.
     test_tools_are_told_of_in_the_prompt_and_their_words_steer_nothing: Any = None
     test_an_open_section_is_ended_by_its_budget: Any = None
