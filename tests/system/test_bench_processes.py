@@ -88,7 +88,7 @@ def test_ctrl_c_ends_every_process_with_what_was_measured(endpoint: str, tmp_pat
 def test_a_process_that_dies_is_said_and_the_run_is_not_whole(endpoint: str, tmp_path: Path) -> None:
     command = ("bench", *where(endpoint, tmp_path), *ENDLESS, "--processes", "2")
     with on_a_terminal(*command, variables={"TERM": "xterm"}) as running:
-        running.until("TTFT p50 lately")
+        running.until("4 in flight")
         os.kill(sending_processes(running.pid)[1], signal.SIGKILL)
         status = running.ended()
     assert status == 1
@@ -97,7 +97,8 @@ def test_a_process_that_dies_is_said_and_the_run_is_not_whole(endpoint: str, tmp
     result = written(tmp_path)
     assert not result.is_complete
     assert result.runs[0].client.lost_processes == 1
-    assert result.runs[0].requests.succeeded > 0
+    # What the other one had under way, at least.
+    assert result.runs[0].requests.sent > 0
 
 
 def sending_processes(parent: int) -> list[int]:
