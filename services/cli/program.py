@@ -11,6 +11,7 @@ from services.cli.commands.console import console
 from services.cli.commands.doctor import doctor
 from services.cli.commands.kafka import kafka
 from services.cli.commands.keys import keys
+from services.cli.commands.languages import languages
 from services.cli.commands.models import models
 from services.cli.commands.plan import plan
 from services.cli.commands.replicas import replicas
@@ -31,7 +32,7 @@ app = AdminCommands(
     help="EU-resident LLM inference that counts tokens and keeps no text.",
 )
 app.callback(invoke_without_command=True)(options_of_all)
-for command in (up, status, console, doctor, logs, down, chat, apply, audit, plan, request):
+for command in (up, status, console, doctor, logs, down, chat, apply, audit, plan, languages, request):
     app.command()(command)
 for name, group in (
     ("bench", bench),
