@@ -127,6 +127,15 @@ def test_comptoir_chat_streams_an_answer_and_says_what_it_cost(stack: Stack) -> 
     assert "output tokens/s" in done.stderr
 
 
+def test_comptoir_languages_counts_as_the_models_own_tokenizer_does(stack: Stack) -> None:
+    asked = ("languages", "--language", "fr", "--language", "el", "--json")
+    served = json.loads(stack.comptoir(*asked).stdout)
+    folder = str(REPOSITORY / "deploy" / "models" / "tiny-eu")
+    here = json.loads(stack.comptoir(*asked, "--tokenizer", folder).stdout)
+    assert served["languages"] == here["languages"]
+    assert [(row["language"], len(row["detected"])) for row in served["answers"]] == [("fr", 3)]
+
+
 def _node(stack: Stack, mode: str) -> dict[str, Any]:
     node = Path(sys.executable).parent / "node"
     done = subprocess.run(
