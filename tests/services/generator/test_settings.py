@@ -44,6 +44,21 @@ def test_the_defaults_are_a_vllm_replica_that_reaches_nothing(tmp_path: Path) ->
     assert not told.vllm.is_download_allowed
 
 
+@pytest.mark.parametrize(
+    ("changes", "gpus"),
+    [
+        ({}, 0),
+        ({"vllm": {"tensor_parallel_size": 4}}, 4),
+        ({"gpus": 2, "vllm": {"tensor_parallel_size": 4}}, 2),
+        ({"engine": "simulated", "vllm": {"tensor_parallel_size": 4}}, 0),
+    ],
+)
+def test_as_many_accelerators_are_paid_for_as_share_the_model_or_as_is_said(
+    tmp_path: Path, changes: dict[str, Any], gpus: int
+) -> None:
+    assert settings(tmp_path, gpu_class=7, **changes).identity == Replica(3, 4, 9, gpu_class=7, gpus=gpus)
+
+
 def test_no_generation_outlives_its_lease_and_no_settlement_is_kept_much_longer(tmp_path: Path) -> None:
     told = settings(tmp_path)
     assert told.max_request_seconds == 600.0

@@ -59,7 +59,7 @@ async def sink(tmp_path: Path) -> AsyncIterator[UsageEmitter]:
     target = GrpcTarget(address=f"unix:{tmp_path}/emitter.sock")
     sink = UsageEmitter(
         target,
-        Replica(7, 1, 3),
+        Replica(7, 1, 3, gpu_class=5, gpus=2),
         SystemClock(),
         wait_seconds=0.2,
         config_digest=77,
@@ -82,6 +82,7 @@ async def test_a_load_sample_arrives_in_its_stored_form(emitter: Emitter, sink: 
     assert (load.replica, load.region, load.model) == (7, 1, 3)
     assert (load.output_tokens, load.preempted_requests, load.age_milliseconds) == (70, 1, 250)
     assert load.accelerator_free_bytes == 40 * 1024**3
+    assert (load.gpu_class, load.gpus) == (5, 2)
 
 
 async def test_an_emitter_that_is_away_is_not_recorded_in_time(sink: UsageEmitter) -> None:
