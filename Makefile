@@ -20,7 +20,7 @@ CLIENTS := agents instructor llama-index
 # What PyTorch's wheel asks for beside what it loads, all for GPUs: not of the environments without one (ADR 69).
 GPU_ONLY := cuda-bindings cuda-pathfinder cuda-toolkit nvidia-cusolver nvidia-nvtx triton
 # The first is what is tested, and its versions are those of all others wherever they can be.
-EXTRAS := dev edge router emitter generator-simulated generator-cpu usage console cli local images generator-cuda
+EXTRAS := dev edge router emitter generator-simulated generator-openai-server generator-cpu usage console cli local images generator-cuda
 CODE := services pipelines deploy tests protos/client protos/generate.py docs
 
 export UV_HTTP_TIMEOUT ?= 300

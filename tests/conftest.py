@@ -14,6 +14,7 @@ import structlog
 from hypothesis import settings
 
 from services.runtime.settings import environment
+from tests.contracts.engine_needs import has_needs, is_asked_live
 from tests.marks import lacks, refuse_hidden, wanted
 from tests.side_by_side import OneStackScheduling, longest_first, scheduling
 
@@ -61,8 +62,17 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     return True if lacks(collection_path, wanted(config.option.markexpr)) else None
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("engines")
+    group.addoption("--engine-url", help="a server that runs, for the contract of engines (docs/engines.md)")
+    group.addoption("--engine-kind", default="vllm", help="vllm, sglang, tensorrt_llm or llama_cpp")
+    group.addoption("--engine-model", help="the folder with its model's tokenizer; tiny-eu if it is left out")
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     refuse_hidden((item.path, (mark.name for mark in item.iter_markers())) for item in items)
+    kind = config.getoption("--engine-kind") if config.getoption("--engine-url") else None
+    items[:] = [item for item in items if has_needs(item) and is_asked_live(item, kind)]
     if hasattr(config, "workerinput"):
         longest_first(items)
 

@@ -68,13 +68,18 @@ def replica_table(replicas: list[dict[str, Any]]) -> Table:
             str(replica["number"]),
             replica["model"],
             _with_offset(replica),
-            str(replica["running_requests"]),
-            str(replica["waiting_requests"]),
+            _said(replica["running_requests"]),
+            _said(replica["waiting_requests"]),
             f"{replica['in_flight_requests']}/{replica['max_requests']}",
-            f"{replica['kv_usage_permille'] / 10:.0f} %",
+            "-" if replica["kv_usage_permille"] is None else f"{replica['kv_usage_permille'] / 10:.0f} %",
             f"{replica['report_age_seconds']:.1f} s",
         )
     return table
+
+
+def _said(number: int | None) -> str:
+    """Returns what an engine said, or that it does not say."""
+    return "-" if number is None else str(number)
 
 
 def own_quotas(state: dict[str, Any]) -> list[str]:

@@ -13,6 +13,7 @@ from services.generator.domain.engine_parameters import (
     SimulatedParameters,
     VllmParameters,
 )
+from services.generator.domain.foreign_engine import OpenAiServerParameters
 from services.generator.domain.queueing import QueueOrder
 from services.generator.domain.reasoning import FORMATS
 from services.generator.domain.request_size import MOST_BYTES, most_request_bytes
@@ -56,14 +57,22 @@ class GeneratorSettings(MeteredSettings, Bounds):
         description="accelerators of that kind that the replica is paid for; 0: as many as share the model "
         "(`vllm.tensor_parallel_size`)",
     )
-    engine: Literal["vllm", "simulated"] = Field(
-        default="vllm", description="`vllm`, or `simulated`, which needs no model and answers nonsense"
+    engine: Literal["vllm", "openai_server", "simulated"] = Field(
+        default="vllm",
+        description="`vllm`; `openai_server`, which is a server beside it (`generator.openai_server`); or "
+        "`simulated`, which needs no model and answers nonsense",
+    )
+    tenant: int = Field(
+        default=0,
+        ge=0,
+        lt=2**32,
+        description="number of the only tenant that the replica serves; 0 serves all",
     )
     model: str = Field(description="the model's name in the catalog")
     model_path: str = Field(
         default="",
-        description="folder of the model, or its hub id where a download is allowed; the simulated engine "
-        "needs none",
+        description="folder of the model, or its hub id where a download is allowed; of a server's model its "
+        "tokenizer and chat template are enough, and the simulated engine needs none",
     )
     ticket_public_keys: dict[int, Path] = Field(
         min_length=1,
@@ -76,6 +85,11 @@ class GeneratorSettings(MeteredSettings, Bounds):
         default=SimulatedParameters(), description="parameters of the simulated engine"
     )
     vllm: VllmParameters = Field(default=VllmParameters(), description="parameters of vLLM")
+    openai_server: OpenAiServerParameters = Field(
+        default=OpenAiServerParameters(),
+        description="an OpenAI-compatible server that runs beside the generator: `vllm serve`, SGLang, "
+        "`trtllm-serve` or `llama-server`",
+    )
     queue: QueueOrder = Field(
         default=QueueOrder(),
         description="how long classes of requests yield in the engine's queue, before they go first by age",
@@ -109,10 +123,22 @@ class GeneratorSettings(MeteredSettings, Bounds):
     def _the_model_is_known(self) -> Self:
         if self.catalog.model_by_name(self.model) is None:
             raise ValueError("model is not in catalog.models")
-        if self.engine == "vllm" and not self.model_path:
-            raise ValueError("engine vllm needs model_path")
+        if self.engine != "simulated" and not self.model_path:
+            raise ValueError(f"engine {self.engine} needs model_path")
+        if self.engine == "openai_server":
+            self._check_tenants_are_apart()
         check_different(self.routers)
         return self
+
+    def _check_tenants_are_apart(self) -> None:
+        if self.catalog_model.task is Task.EMBED:
+            raise ValueError("engine openai_server makes no vectors; use vllm for an embedding model")
+        if not (self.openai_server.keeps_tenants_apart or self.tenant):
+            raise ValueError(
+                f"the prefix cache of {self.openai_server.kind} would show one tenant what another asked: "
+                "set openai_server.prefix_cache to off and start the server without it, or to one_tenant "
+                "together with generator.tenant"
+            )
 
     @property
     def routers(self) -> tuple[GrpcTarget, ...]:
@@ -136,6 +162,7 @@ class GeneratorSettings(MeteredSettings, Bounds):
             model=self.catalog_model.number,
             gpu_class=self.gpu_class,
             gpus=self.gpus or self._sharing_gpus,
+            tenant=self.tenant,
         )
 
     @property
@@ -159,7 +186,11 @@ class GeneratorSettings(MeteredSettings, Bounds):
     @property
     def engine_parameters(self) -> EngineParameters:
         """What the chosen engine is told besides."""
-        return self.simulated if self.engine == "simulated" else self.vllm
+        parameters: dict[str, EngineParameters] = {
+            "simulated": self.simulated,
+            "openai_server": self.openai_server,
+        }
+        return parameters.get(self.engine, self.vllm)
 
     @property
     def max_request_bytes(self) -> int:

@@ -6,21 +6,25 @@ CONTEXT_TOKENS tokens of prompt and answer.
 
 import asyncio
 from contextlib import aclosing
+from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from services.generator.domain.delta import Delta, EngineFinish
-from services.generator.domain.ports import Engine, EngineRequest
+from services.generator.domain.ports import Engine, EngineRequest, Feature
 from services.generator.domain.prompt import Chat, ChatTurn, Role, TokenIds
-from services.generator.domain.queueing import QueueOrder
 from services.generator.domain.sampling import Sampling
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from tests.contracts.engine_fuzz import Attempts, attempts
+from tests.contracts.engine_needs import needs
 from tests.contracts.engine_prompts import PromptContract
+from tests.contracts.engine_queue import QueueContract
 from tests.contracts.engine_requests import (
     BOUND_SECONDS,
     CONTEXT_TOKENS,
+    GREEDY,
     LASTING,
     LASTING_TOKENS,
     PROMPT,
@@ -32,16 +36,30 @@ from tests.contracts.engine_requests import (
     gives_up,
     holds,
     idle,
-    order_of_first_steps,
     until,
 )
 from tests.contracts.engine_sampling import SamplingContract
 
 
-class EngineContract(PromptContract, SamplingContract):
-    """Run by every engine; `fuzz_seconds` is what hundreds of requests may take on a slow one."""
+class EngineContract(PromptContract, SamplingContract, QueueContract):
+    """Run by every engine; one that has not all of it declares its `features`, and parameters it `lacks`.
+
+    `fuzz_seconds` is what hundreds of requests may take on a slow one.
+    """
 
     fuzz_seconds = BOUND_SECONDS
+
+    async def test_it_has_what_is_declared_and_no_more(self, engine: Engine) -> None:
+        assert engine.capabilities.features == getattr(self, "features", engine.capabilities.features)
+
+    async def test_a_parameter_that_it_lacks_is_refused_by_its_name(self, engine: Engine) -> None:
+        values: dict[str, Any] = {"min_tokens": 1, "stop_token_ids": (5,)}
+        for name in getattr(self, "lacks", ()):
+            sampling = replace(GREEDY, **{name: values[name]})
+            with pytest.raises(ComptoirError) as refusal:
+                await answer(ask(engine, await chat(engine), tokens=4, sampling=sampling))
+            assert refusal.value.reason is Reason.PARAMETER_UNSUPPORTED
+            assert refusal.value.field == f"sampling.{name}"
 
     async def test_the_same_greedy_request_gets_the_same_text_and_count(self, engine: Engine) -> None:
         input_ids = await chat(engine)
@@ -56,8 +74,9 @@ class EngineContract(PromptContract, SamplingContract):
 
     async def test_nothing_comes_after_the_last_delta(self, engine: Engine) -> None:
         news: list[object] = []
+        salt = "salt" if Feature.PREFIX_SALT in engine.capabilities.features else None
         prompt = TokenIds(await chat(engine))
-        request = EngineRequest("to-end", prompt, LASTING, LASTING_TOKENS, 0, "salt")
+        request = EngineRequest("to-end", prompt, LASTING, LASTING_TOKENS, cache_salt=salt)
         await engine.submit(request, news.append)
         await until(lambda: len(news) > 2, BOUND_SECONDS)
         await engine.abort("to-end")
@@ -130,7 +149,7 @@ class EngineContract(PromptContract, SamplingContract):
         assert engine.unfinished_requests() == 0
 
     async def test_a_cancelled_request_in_the_queue_frees_the_engine(self, engine: Engine) -> None:
-        async with gives_up(engine):
+        async with gives_up(engine, RUNNING_REQUESTS * LASTING_TOKENS):
             running = await fill(engine)
             queued = asyncio.create_task(answer(ask(engine, await chat(engine))))
             await holds(engine, RUNNING_REQUESTS + 1)
@@ -167,54 +186,7 @@ class EngineContract(PromptContract, SamplingContract):
         await engine.abort("nobody")
         assert engine.unfinished_requests() == 0
 
-    async def test_a_lower_priority_number_overtakes_what_waits(self, engine: Engine) -> None:
-        came = [("batch", 20), ("default", 10), ("interactive", 0)]
-        assert await order_of_first_steps(engine, came) == ["interactive", "default", "batch"]
-
-    async def test_class_decides_among_requests_of_one_moment_and_age_among_the_others(
-        self, engine: Engine
-    ) -> None:
-        queue = QueueOrder(default_yields_seconds=5, batch_yields_seconds=60)
-        came = [
-            ("batch at 0", queue.number(20, 0.0)),
-            ("default at 0", queue.number(10, 0.0)),
-            ("interactive at 0", queue.number(0, 0.0)),
-            ("interactive at 6", queue.number(0, 6.0)),
-            ("interactive at 59", queue.number(0, 59.0)),
-            ("interactive at 61", queue.number(0, 61.0)),
-        ]
-        assert await order_of_first_steps(engine, came) == [
-            "interactive at 0",
-            "default at 0",
-            "interactive at 6",
-            "interactive at 59",
-            "batch at 0",
-            "interactive at 61",
-        ]
-
-    async def test_a_flood_of_interactive_requests_leaves_batch_its_turn(self, engine: Engine) -> None:
-        queue, callers = QueueOrder(default_yields_seconds=1, batch_yields_seconds=20), 3 * RUNNING_REQUESTS
-        input_ids, running = await chat(engine), await fill(engine)
-        batch = asyncio.create_task(answer(ask(engine, input_ids, tokens=1, priority=queue.number(20, 0.0))))
-        await holds(engine, RUNNING_REQUESTS + 1)
-        # One comes every second of the queue's time, for ten times as long as batch yields.
-        arrivals = iter(range(200))
-
-        async def call() -> None:
-            for arrival in arrivals:
-                if batch.done():
-                    return
-                await answer(ask(engine, input_ids, tokens=1, priority=queue.number(0, float(arrival))))
-
-        async with asyncio.timeout(BOUND_SECONDS), asyncio.TaskGroup() as flood:
-            for _ in range(callers):
-                flood.create_task(call())
-            await holds(engine, RUNNING_REQUESTS + 1 + callers)
-            for steps in running:
-                await steps.aclose()
-        assert (await batch).output_tokens == 1
-        assert next(arrivals) <= 20 + 2 * callers
-
+    @needs(Feature.PREFIX_SALT)
     async def test_a_salt_shares_whole_blocks_with_itself_and_nothing_with_another(
         self, engine: Engine
     ) -> None:
@@ -258,11 +230,13 @@ class EngineContract(PromptContract, SamplingContract):
         as_user = [ChatTurn(Role.USER, turn.text) for turn in turns]
         assert list(await engine.tokenize(Chat(turns))) != list(await engine.tokenize(Chat(as_user)))
 
+    @needs(Feature.LOAD)
     async def test_the_load_follows_the_requests(self, engine: Engine) -> None:
         made_before = engine.load().output_tokens_total
         running = await fill(engine)
         await until(lambda: engine.load().running_requests == RUNNING_REQUESTS, BOUND_SECONDS)
         load = engine.load()
+        assert load.kv_usage is not None
         assert 0 < load.kv_usage <= 1
         assert load.age_seconds < BOUND_SECONDS
         assert load.output_tokens_total >= made_before + RUNNING_REQUESTS
@@ -276,6 +250,7 @@ class EngineContract(PromptContract, SamplingContract):
         load = engine.load()
         assert (load.age_seconds, load.running_requests, load.waiting_requests) == (0.0, 0, 0)
 
+    @needs(Feature.TIMINGS)
     async def test_the_engine_says_what_its_own_waits_were(self, engine: Engine) -> None:
         result = await answer(ask(engine, await chat(engine), tokens=4, salt=Identity.random().hex))
         assert max(measures.prefill_seconds for measures in result.measures) > 0
@@ -283,7 +258,9 @@ class EngineContract(PromptContract, SamplingContract):
 
     async def test_no_admissible_request_kills_the_engine(self, engine: Engine) -> None:
         before = await answer(ask(engine, await chat(engine)))
-        await Attempts(engine, self.fuzz_seconds).make(await attempts(engine))
+        tried = await attempts(engine, getattr(self, "lacks", frozenset()))
+        most_failed, count = getattr(self, "most_failed", 0), getattr(self, "attempts", len(tried))
+        await Attempts(engine, self.fuzz_seconds, most_failed=most_failed).make(tried[:count])
         await holds(engine, 0)
         await engine.check_health()
         after = await answer(ask(engine, await chat(engine)))
@@ -292,4 +269,3 @@ class EngineContract(PromptContract, SamplingContract):
     async def test_a_live_engine_is_healthy(self, engine: Engine) -> None:
         await engine.check_health()
         assert engine.capabilities.context_tokens == CONTEXT_TOKENS
-        assert engine.capabilities.kv_blocks > 0

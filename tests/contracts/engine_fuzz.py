@@ -7,12 +7,12 @@ import asyncio
 import random
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from enum import Enum
 from typing import Final
 
 from services.generator.domain.delta import EngineFinish
-from services.generator.domain.ports import Engine, EngineRequest, Feature
+from services.generator.domain.ports import Engine, EngineRequest, Feature, RequestFailedError
 from services.generator.domain.prompt import Chat, ChatTurn, Role, TokenIds
 from services.generator.domain.sampling import Sampling
 from services.generator.domain.structure import Structure
@@ -85,15 +85,31 @@ class Attempt:
     after_steps: int
 
 
-async def attempts(engine: Engine) -> list[Attempt]:
-    """All attempts of one run; the same for the same engine."""
+async def attempts(engine: Engine, lacks: frozenset[str] = frozenset()) -> list[Attempt]:
+    """All attempts of one run; the same for the same engine, which is asked for nothing that it `lacks`."""
     assert set(_VALUES) == {field.name for field in fields(Sampling)}, "each parameter has its values here"
     context_tokens = engine.capabilities.context_tokens
     text = list(await engine.tokenize(Chat((ChatTurn(Role.USER, _TEXT * context_tokens),))))[:context_tokens]
     choose = random.Random(_SEED)
     has_structures = Feature.STRUCTURE in engine.capabilities.features
     structures = _STRUCTURES if has_structures else (None,)
-    return [_attempt(choose, text, context_tokens, structures) for _ in range(ATTEMPTS)]
+    tried = [_attempt(choose, text, context_tokens, structures) for _ in range(ATTEMPTS)]
+    return [replace(one, request=_told(one.request, engine.capabilities.features, lacks)) for one in tried]
+
+
+def _told(request: EngineRequest, features: Feature, lacks: frozenset[str]) -> EngineRequest:
+    """The request as a generation asks an engine with these features."""
+    left_out = {name: getattr(Sampling(), name) for name in lacks}
+    if Feature.LOGPROBS not in features:
+        left_out["logprobs"] = None
+    if Feature.THINKING_BUDGET not in features:
+        left_out["thinking_token_budget"] = None
+    return replace(
+        request,
+        sampling=replace(request.sampling, **left_out),
+        priority=request.priority if Feature.PRIORITY in features else None,
+        cache_salt=request.cache_salt if Feature.PREFIX_SALT in features else None,
+    )
 
 
 def _attempt(
@@ -124,8 +140,10 @@ def _attempt(
 class Attempts:
     """Makes attempts, many at once."""
 
-    def __init__(self, engine: Engine, bound_seconds: float = BOUND_SECONDS) -> None:
+    def __init__(self, engine: Engine, bound_seconds: float = BOUND_SECONDS, *, most_failed: int = 0) -> None:
+        """At most `most_failed` may fail alone, as an engine may that does not take what it made itself."""
         self._engine, self._bound_seconds = engine, bound_seconds
+        self._left_to_fail = most_failed
         self._steps = 0
         self._stepped = asyncio.Condition()
 
@@ -142,8 +160,11 @@ class Attempts:
             giving_up = asyncio.create_task(self._give_up(attempt, answer))
             try:
                 await asyncio.wait({answer})
-                if not answer.cancelled():
-                    answer.result()
+                failure = None if answer.cancelled() else answer.exception()
+                if isinstance(failure, RequestFailedError) and self._left_to_fail:
+                    self._left_to_fail -= 1
+                elif failure is not None:
+                    raise failure
             finally:
                 giving_up.cancel()
                 # As a generation does for every request that was not read to its end.

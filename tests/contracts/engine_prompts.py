@@ -1,10 +1,11 @@
 """What every engine makes of prompts that are no chats."""
 
-from services.generator.domain.ports import Engine
+from services.generator.domain.ports import Engine, Feature
 from services.generator.domain.prompt import Chat, ChatTurn, Role, Text, TokenIds
 from services.generator.domain.reasoning import FORMATS, ReasoningReader, Section, section_behind
 from services.generator.domain.sampling import Sampling
 from services.generator.domain.thinking import end_of
+from tests.contracts.engine_needs import needs
 from tests.contracts.engine_requests import PROMPT, answer, ask, chat
 
 SAID = "Où est l'hôtel ? 🚆 <|e"
@@ -34,6 +35,7 @@ class PromptContract:
             assert [token_id for token_id in ids if token_id in control_tokens.values()] == added
             assert await engine.detokenize(ids) == spelling
 
+    @needs(Feature.THINKING_BUDGET)
     async def test_an_open_section_is_ended_by_its_budget(self, engine: Engine) -> None:
         told = Chat((ChatTurn(Role.USER, PROMPT),)).told({"enable_thinking": True})
         ids = await engine.tokenize(told)

@@ -6,7 +6,13 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 
 from services.generator.domain.delta import Delta, EngineFinish, Measures
-from services.generator.domain.ports import Engine, EngineFailedError, EngineRequest, RequestFailedError
+from services.generator.domain.ports import (
+    Engine,
+    EngineFailedError,
+    EngineRequest,
+    Feature,
+    RequestFailedError,
+)
 from services.generator.domain.prompt import Chat, ChatTurn, Prompt, Role, Text, TokenIds
 from services.generator.domain.sampling import Sampling
 from services.generator.domain.structure import Structure
@@ -69,13 +75,14 @@ async def ask(
     structure: Structure | None = None,
     returns_token_ids: bool = False,
 ) -> AsyncGenerator[Delta, None]:
+    features = engine.capabilities.features
     request = EngineRequest(
         request_id=request_id or Identity.random().hex,
         prompt=prompt if isinstance(prompt, Chat | Text | TokenIds) else TokenIds(prompt),
         sampling=sampling,
         max_output_tokens=tokens,
-        priority=priority,
-        cache_salt=salt,
+        priority=priority if Feature.PRIORITY in features else None,
+        cache_salt=salt if Feature.PREFIX_SALT in features else None,
         structure=structure,
         returns_token_ids=returns_token_ids,
     )

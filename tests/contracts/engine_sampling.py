@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from services.generator.domain.delta import EngineFinish
-from services.generator.domain.ports import Engine
+from services.generator.domain.ports import Engine, Feature
 from services.generator.domain.sampling import Sampling
+from tests.contracts.engine_needs import needs
 from tests.contracts.engine_requests import LASTING, LASTING_TOKENS, answer, ask, chat, gives_up
 
 
@@ -19,6 +20,7 @@ async def token_id_of(engine: Engine, character: str) -> int:
 class SamplingContract:
     """Run by every engine, as a part of its contract."""
 
+    @needs(parameter="stop_token_ids")
     async def test_a_stop_token_ends_the_answer_and_is_not_part_of_it(self, engine: Engine) -> None:
         token_id = await token_id_of(engine, "e")
         sampling = Sampling(temperature=0, logit_bias={token_id: 100.0}, stop_token_ids=(token_id,))
@@ -32,6 +34,7 @@ class SamplingContract:
         assert endless.finish is EngineFinish.LENGTH
         assert endless.output_tokens == 400
 
+    @needs(parameter="min_tokens")
     async def test_no_answer_ends_before_its_least_tokens(self, engine: Engine) -> None:
         token_id = await token_id_of(engine, "e")
         sampling = Sampling(
@@ -67,6 +70,7 @@ class SamplingContract:
         assert engine.unfinished_requests() == 0
 
     @pytest.mark.parametrize("sampling", [Sampling(temperature=0), Sampling(temperature=0, stop=("e",))])
+    @needs(Feature.OUTPUT_TOKEN_IDS)
     async def test_the_ids_of_an_answer_are_those_of_all_its_tokens(
         self, engine: Engine, sampling: Sampling
     ) -> None:
@@ -78,6 +82,7 @@ class SamplingContract:
             assert await engine.detokenize(result.token_ids) == result.text
         assert all(0 <= token_id < engine.capabilities.vocabulary_tokens for token_id in result.token_ids)
 
+    @needs(Feature.LOGPROBS)
     async def test_ids_and_logprobs_are_of_the_same_tokens_in_each_choice(self, engine: Engine) -> None:
         sampling = Sampling(temperature=1.0, seed=3, n=2, logprobs=0)
         asked = ask(engine, await chat(engine), tokens=12, sampling=sampling, returns_token_ids=True)
@@ -100,6 +105,7 @@ class SamplingContract:
             await steps.aclose()
 
     @pytest.mark.parametrize("likeliest", [0, 5])
+    @needs(Feature.LOGPROBS)
     async def test_each_token_comes_with_its_logprob_and_the_likeliest_ones(
         self, engine: Engine, likeliest: int
     ) -> None:

@@ -104,7 +104,7 @@ def _one(found: list[dict[str, Any]], number: int) -> dict[str, Any] | None:
 
 
 def _open(replica: dict[str, Any]) -> int:
-    at_engine = replica["running_requests"] + replica["waiting_requests"]
+    at_engine = (replica["running_requests"] or 0) + (replica["waiting_requests"] or 0)
     return int(max(replica["in_flight_requests"], at_engine))
 
 

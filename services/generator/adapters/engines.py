@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from services.generator.domain.engine_parameters import EngineParameters, ServedModel, SimulatedParameters
+from services.generator.domain.foreign_engine import OpenAiServerParameters
 from services.generator.domain.ports import Engine
 from services.kernel.catalog import Task
 from services.kernel.clock import Clock
@@ -21,6 +22,10 @@ def engine_from(model: ServedModel, parameters: EngineParameters, clock: Clock) 
         from services.generator.adapters.simulated.engine import SimulatedEngine  # noqa: PLC0415
 
         return SimulatedEngine(model, parameters, clock)
+    if isinstance(parameters, OpenAiServerParameters):
+        from services.generator.adapters.openai_server.engine import OpenAiServerEngine  # noqa: PLC0415
+
+        return OpenAiServerEngine(model, parameters, clock)
     if not parameters.is_download_allowed and not Path(model.path).is_dir():
         raise SettingsError(f"there is no model folder {model.path}; set generator.model_path.")
     # vLLM takes seconds to import, is not installed everywhere, and reads its environment once.

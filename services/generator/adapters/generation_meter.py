@@ -4,9 +4,10 @@ from collections.abc import Callable, Sized
 from typing import Final
 
 from services.generator.adapters.accelerators import Accelerators, Memory
-from services.generator.domain.ports import Engine
+from services.generator.domain.ports import Engine, EngineLoad
 from services.generator.domain.terminal_event import TerminalEvent
 from services.runtime.metrics.aliases import Aliases
+from services.runtime.metrics.metric import Gauge
 from services.runtime.metrics.registry import generator as metrics
 from services.runtime.telemetry import Observations, counter, gauge, gauges, histogram, read_counter
 
@@ -90,28 +91,20 @@ class GenerationMeter:
 
 
 def _read_engine(engine: Engine, model: dict[str, str]) -> None:
-    gauge(
-        metrics.ENGINE_RUNNING,
-        read=lambda: engine.load().running_requests,
-        attributes=model,
-    )
-    gauge(
-        metrics.ENGINE_WAITING,
-        read=lambda: engine.load().waiting_requests,
-        attributes=model,
-    )
-    gauge(
-        metrics.ENGINE_KV_USAGE,
-        read=lambda: engine.load().kv_usage,
-        attributes=model,
-    )
-    gauge(
-        metrics.ENGINE_LOAD_AGE,
-        read=lambda: engine.load().age_seconds,
-        attributes=model,
-    )
+    def shows(metric: Gauge, read: Callable[[EngineLoad], float | None]) -> None:
+        # What the engine does not say has no value, and not 0.
+        def values() -> Observations:
+            value = read(engine.load())
+            return [] if value is None else [(value, model)]
+
+        gauges(metric, values)
+
+    shows(metrics.ENGINE_RUNNING, lambda load: load.running_requests)
+    shows(metrics.ENGINE_WAITING, lambda load: load.waiting_requests)
+    shows(metrics.ENGINE_KV_USAGE, lambda load: load.kv_usage)
+    shows(metrics.ENGINE_LOAD_AGE, lambda load: load.age_seconds)
     read_counter(
         metrics.ENGINE_PREEMPTIONS,
-        read=lambda: engine.load().preempted_requests_total,
+        read=lambda: engine.load().preempted_requests_total or 0,
         attributes=model,
     )

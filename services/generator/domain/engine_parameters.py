@@ -5,6 +5,7 @@ from typing import Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.generator.domain.foreign_engine import OpenAiServerParameters
 from services.generator.domain.reasoning import ReasoningFormat
 from services.kernel.catalog import Task
 
@@ -118,4 +119,4 @@ class VllmParameters(BaseModel):
         return max(self.max_batched_tokens or _BATCHED_TOKENS, context_tokens + self.max_running_requests)
 
 
-EngineParameters = SimulatedParameters | VllmParameters
+EngineParameters = SimulatedParameters | VllmParameters | OpenAiServerParameters

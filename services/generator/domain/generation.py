@@ -12,6 +12,7 @@ from services.generator.domain.cache_salt import cache_salt
 from services.generator.domain.called_tools import CalledTools
 from services.generator.domain.delta import Delta, EngineFinish, Measures
 from services.generator.domain.echo import Echo
+from services.generator.domain.features import check_features
 from services.generator.domain.graphemes import Graphemes
 from services.generator.domain.ports import Capabilities, EngineRequest, Feature
 from services.generator.domain.prompt import (
@@ -185,6 +186,12 @@ class Generation(AcceptedRequest[Order]):
         if Feature.EMBEDDING in capabilities.features:
             raise ComptoirError(Reason.MODEL_TASK_MISMATCH)
         prompt = self._thinking.told(order.prompt, order.sampling, self._parts.template)
+        check_features(
+            sampling,
+            capabilities.features,
+            returns_token_ids=order.returns_token_ids,
+            is_thinking_bounded=self._thinking.is_bounded,
+        )
         limits = TokenLimits(
             claims.max_input_tokens,
             claims.max_output_tokens,

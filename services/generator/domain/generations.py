@@ -10,7 +10,7 @@ from services.generator.domain.delivery import Send, deliver
 from services.generator.domain.embedding import Embedding, EmbedMessage, EmbedOrder
 from services.generator.domain.endings import DRAINED, ENGINE_LOST
 from services.generator.domain.generation import Generation, Message, Order, Put
-from services.generator.domain.load import LoadReport, LoadTotals, free_blocks, permille
+from services.generator.domain.load import LoadReport, LoadTotals, free_blocks, permille, waiting
 from services.generator.domain.pace import OutputWork
 from services.generator.domain.ports import Feature, Sleep
 from services.generator.domain.terminal_event import Counts, Ending
@@ -132,8 +132,7 @@ class Generations:
             open_streams=len(self._open),
             unfinished_requests=unfinished,
             running_requests=engine.running_requests,
-            # What came since the engine's last step waits, although the engine did not say so yet.
-            waiting_requests=max(engine.waiting_requests, unfinished - engine.running_requests),
+            waiting_requests=waiting(engine.waiting_requests, engine.running_requests, unfinished),
             kv_usage_permille=permille(engine.kv_usage),
             age_seconds=self._age_seconds(engine.age_seconds) if unfinished else 0.0,
             is_draining=self._is_draining or self._is_held_back,
@@ -160,7 +159,7 @@ class Generations:
     def totals(self) -> LoadTotals:
         """Returns what the engine has done so far."""
         engine = self._parts.engine.load()
-        return LoadTotals(engine.output_tokens_total, engine.preempted_requests_total)
+        return LoadTotals(engine.output_tokens_total, engine.preempted_requests_total or 0)
 
     def hold_back(self, *, is_wanted: bool) -> None:
         """Says in the load that it drains, so that routers send nothing new; takes the tickets that come."""

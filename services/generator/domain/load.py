@@ -20,9 +20,9 @@ class LoadReport:
 
     open_streams: int
     unfinished_requests: int
-    running_requests: int
-    waiting_requests: int
-    kv_usage_permille: int
+    running_requests: int | None
+    waiting_requests: int | None
+    kv_usage_permille: int | None
     age_seconds: float
     is_draining: bool
     kv_free_blocks: int | None = None
@@ -50,14 +50,29 @@ class LoadSample:
     since_last: LoadTotals
 
 
-def permille(share: float) -> int:
+def is_whole(report: LoadReport) -> bool:
+    """Tells whether a report can be stored: a row has a place for numbers, and none for what is not known."""
+    said = (report.running_requests, report.waiting_requests, report.kv_usage_permille)
+    return None not in said
+
+
+def permille(share: float | None) -> int | None:
     """Returns a share between 0 and 1 in thousandths; anything outside is cut to the bounds."""
-    return min(1000, max(0, round(share * 1000)))
+    return None if share is None else min(1000, max(0, round(share * 1000)))
 
 
-def free_blocks(kv_blocks: int, kv_usage: float) -> int | None:
-    """Returns the blocks of the KV cache that are free; None where it is not known how many there are."""
-    return round(kv_blocks * (1 - min(1.0, max(0.0, kv_usage)))) if kv_blocks else None
+def free_blocks(kv_blocks: int, kv_usage: float | None) -> int | None:
+    """Returns the blocks of the KV cache that are free; None where that is not known."""
+    if kv_usage is None or not kv_blocks:
+        return None
+    return round(kv_blocks * (1 - min(1.0, max(0.0, kv_usage))))
+
+
+def waiting(said: int | None, running: int | None, unfinished: int) -> int | None:
+    """Returns how many requests wait: what came since the engine's last step does, although it said less."""
+    if said is None or running is None:
+        return said
+    return max(said, unfinished - running)
 
 
 def since(earlier: LoadTotals, later: LoadTotals) -> LoadTotals:

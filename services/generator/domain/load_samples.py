@@ -3,7 +3,7 @@
 import asyncio
 from typing import Protocol
 
-from services.generator.domain.load import LoadReport, LoadSample, LoadTotals, since
+from services.generator.domain.load import LoadReport, LoadSample, LoadTotals, is_whole, since
 from services.generator.domain.ports import EventRefusedError, Sleep, UsageSink
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError
@@ -30,16 +30,21 @@ async def sample_load(
     interval_seconds: float,
     sleep: Sleep = asyncio.sleep,
 ) -> None:
-    """Records a sample per interval, for ever; what a lost sample counted is in the next one."""
+    """Records a sample per interval, for ever; what a lost sample counted is in the next one.
+
+    While the engine does not say all of its load, there is none: a number that nobody said is not stored.
+    """
     recorded = source.totals()
     while True:
         await sleep(interval_seconds)
-        totals = source.totals()
+        totals, report = source.totals(), source.load()
+        if not is_whole(report):
+            continue
         now = clock.wall_microseconds()
         sample = LoadSample(
             event_id=Identity.dated(now),
             started_at_microseconds=now,
-            report=source.load(),
+            report=report,
             since_last=since(recorded, totals),
         )
         try:

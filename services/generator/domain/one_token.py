@@ -23,7 +23,8 @@ async def makes_sense(engine: Engine) -> bool:
     Raises EngineFailedError, RequestFailedError and ComptoirError as the engine does.
     """
     capabilities = engine.capabilities
-    if Feature.EMBEDDING in capabilities.features:
+    features = capabilities.features
+    if Feature.EMBEDDING in features:
         ids = await engine.tokenize(Text(_WORD))
         size = capabilities.vector_sizes[-1] if capabilities.vector_sizes else 0
         vector = await engine.embed(VectorRequest(_NAME, ids, size, priority=0))
@@ -31,10 +32,10 @@ async def makes_sense(engine: Engine) -> bool:
     request = EngineRequest(
         request_id=_NAME,
         prompt=Chat((ChatTurn(Role.USER, _WORD),)),
-        sampling=Sampling(temperature=0.0, logprobs=1),
+        sampling=Sampling(temperature=0.0, logprobs=1 if Feature.LOGPROBS in features else None),
         max_output_tokens=1,
-        priority=0,
-        cache_salt=_NAME,
+        priority=0 if Feature.PRIORITY in features else None,
+        cache_salt=_NAME if Feature.PREFIX_SALT in features else None,
     )
     deltas: list[Delta] = []
     finishes = await answer(engine, request, deltas.append)

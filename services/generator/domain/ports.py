@@ -30,6 +30,16 @@ class Feature(Flag):
     STRUCTURE = auto()
     # Makes vectors, and answers nothing.
     EMBEDDING = auto()
+    # Tells the ids of the tokens that it makes.
+    OUTPUT_TOKEN_IDS = auto()
+    # Tells the probability of each token, and the likeliest ones in its place.
+    LOGPROBS = auto()
+    # Ends a section of reasoning whose budget is used up.
+    THINKING_BUDGET = auto()
+    # Measures how long each request waited in its queue and for its prompt.
+    TIMINGS = auto()
+    # Says how many requests run and wait, and how full its cache is.
+    LOAD = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +90,16 @@ class VectorRequest:
 class EngineLoad:
     """An engine's own numbers; `age_seconds` says how long ago it gave them. Totals only grow.
 
-    An engine that holds no request has no old numbers: that nothing runs is known now.
+    An engine that holds no request has no old numbers: that nothing runs is known now. None is what it
+    does not say, which is not 0.
     """
 
-    running_requests: int
-    waiting_requests: int
-    kv_usage: float
+    running_requests: int | None
+    waiting_requests: int | None
+    kv_usage: float | None
     age_seconds: float
     output_tokens_total: int
-    preempted_requests_total: int
+    preempted_requests_total: int | None
 
 
 class EngineFailedError(Exception):

@@ -37,6 +37,11 @@ class Thinking:
         return min(self._most_tokens) if self._most_tokens and self._section is not Section.CLOSED else None
 
     @property
+    def is_bounded(self) -> bool:
+        """Whether the engine may have to end a section."""
+        return self._form is not None and bool(self._most_tokens)
+
+    @property
     def tokens(self) -> int:
         """The tokens of reasoning so far."""
         return sum(reader.tokens for reader in self._readers.values())

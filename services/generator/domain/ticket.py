@@ -23,13 +23,17 @@ class Claims(TicketClaims):
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """Catalog numbers of the replica, its region and its model; the class of its accelerators, or 0."""
+    """Catalog numbers of the replica, its region and its model; the class of its accelerators, or 0.
+
+    A `tenant` other than 0 is the only one that it serves.
+    """
 
     number: int
     region: int
     model: int
     gpu_class: int = 0
     gpus: int = 0
+    tenant: int = 0
 
 
 class TicketGate:
@@ -74,6 +78,8 @@ class TicketGate:
         self._check_time(claims, now_microseconds)
         served = (self._replica.number, self._replica.region, self._replica.model)
         if (claims.replica, claims.region, claims.model) != served:
+            raise ComptoirError(Reason.TICKET_WRONG_REPLICA)
+        if self._replica.tenant not in (0, claims.tenant):
             raise ComptoirError(Reason.TICKET_WRONG_REPLICA)
         self._check_transfer(claims)
         if not (claims.tenant and claims.key and claims.max_input_tokens):

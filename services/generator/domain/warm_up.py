@@ -16,7 +16,8 @@ _SCHEMA: Final = Structure('{"type":"string"}')
 
 async def warm_up(engine: Engine) -> None:
     """Makes two tokens, or a vector, so that no caller waits for one-time work; raises EngineFailedError."""
-    if Feature.EMBEDDING in engine.capabilities.features:
+    features = engine.capabilities.features
+    if Feature.EMBEDDING in features:
         ids = await engine.tokenize(Text(_WORD))
         await engine.embed(VectorRequest("warm-up", ids, engine.capabilities.vector_sizes[0], priority=0))
         return
@@ -24,11 +25,11 @@ async def warm_up(engine: Engine) -> None:
         request_id="warm-up",
         prompt=Chat((ChatTurn(Role.USER, _WORD),)),
         # Engines make ready for logprobs and for schemas with the first request that asks for them.
-        sampling=Sampling(temperature=0.0, logprobs=1),
+        sampling=Sampling(temperature=0.0, logprobs=1 if Feature.LOGPROBS in features else None),
         max_output_tokens=_OUTPUT_TOKENS,
-        priority=0,
-        cache_salt="warm-up",
-        structure=_SCHEMA if Feature.STRUCTURE in engine.capabilities.features else None,
+        priority=0 if Feature.PRIORITY in features else None,
+        cache_salt="warm-up" if Feature.PREFIX_SALT in features else None,
+        structure=_SCHEMA if Feature.STRUCTURE in features else None,
     )
     deltas: list[Delta] = []
     await answer(engine, request, deltas.append)

@@ -27,10 +27,10 @@ _FINISH_REASONS: Final = {
     Outcome.LENGTH: generator_pb2.FINISH_REASON_LENGTH,
     Outcome.TOOL_CALLS: generator_pb2.FINISH_REASON_TOOL_CALLS,
 }
-# What each engine serves that can be started; the rest is by its features.
-_OF_ANSWERS: Final = (generator_pb2.MODEL_FEATURE_TOKEN_IDS, generator_pb2.MODEL_FEATURE_LOGPROBS)
 _FEATURES: Final = {
     Feature.TOKEN_IDS: generator_pb2.MODEL_FEATURE_TOKEN_COUNTS,
+    Feature.OUTPUT_TOKEN_IDS: generator_pb2.MODEL_FEATURE_TOKEN_IDS,
+    Feature.LOGPROBS: generator_pb2.MODEL_FEATURE_LOGPROBS,
     Feature.STRUCTURE: generator_pb2.MODEL_FEATURE_STRUCTURE,
     Feature.PRIORITY: generator_pb2.MODEL_FEATURE_PRIORITY,
     Feature.PREFIX_SALT: generator_pb2.MODEL_FEATURE_TENANT_PREFIXES,
@@ -160,8 +160,6 @@ def model_response_from(model: ModelDescription) -> generator_pb2.GetModelInfoRe
     """Returns what a replica serves."""
     capabilities = model.capabilities
     features = [told for feature, told in _FEATURES.items() if feature in capabilities.features]
-    if Feature.EMBEDDING not in capabilities.features:
-        features += _OF_ANSWERS
     if model.tool_format and Feature.STRUCTURE in capabilities.features:
         features.append(generator_pb2.MODEL_FEATURE_TOOLS)
     return generator_pb2.GetModelInfoResponse(

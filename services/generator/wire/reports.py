@@ -13,7 +13,13 @@ from services.generator.wire.durations import milliseconds
 from services.kernel.identity import Identity
 
 _MAX_UINT32: Final = 2**32 - 1
-_ENGINES: Final = {"vllm": replica_pb2.ENGINE_VLLM, "simulated": replica_pb2.ENGINE_SIMULATED}
+_ENGINES: Final = {
+    "vllm": replica_pb2.ENGINE_VLLM,
+    "simulated": replica_pb2.ENGINE_SIMULATED,
+    "sglang": replica_pb2.ENGINE_SGLANG,
+    "tensorrt_llm": replica_pb2.ENGINE_TENSORRT_LLM,
+    "llama_cpp": replica_pb2.ENGINE_LLAMA_CPP,
+}
 
 
 def registration_from(

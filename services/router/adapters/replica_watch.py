@@ -49,7 +49,7 @@ class ReplicaWatch:
         gauges(metrics.REPLICA_REPORT_AGE, lambda: self._each(lambda one: one.report_age_seconds))
         gauges(metrics.REPLICA_RUNNING, lambda: self._loads(lambda load: load.running_requests))
         gauges(metrics.REPLICA_WAITING, lambda: self._loads(lambda load: load.waiting_requests))
-        gauges(metrics.REPLICA_KV_USAGE, lambda: self._loads(lambda load: load.kv_usage_permille / _PERMILLE))
+        gauges(metrics.REPLICA_KV_USAGE, lambda: self._loads(_kv_usage))
 
     async def run(self, roster: Roster) -> None:
         """Runs until cancelled."""
@@ -69,7 +69,7 @@ class ReplicaWatch:
                 attributes = {"gen_ai.request.model": name, "state": state.name.lower()}
                 yield float(found[model, state]), attributes
 
-    def _loads(self, read: Callable[[Load], float]) -> Observations:
+    def _loads(self, read: Callable[[Load], float | None]) -> Observations:
         return self._each(lambda one: None if one.replica.load is None else read(one.replica.load))
 
     def _each(self, read: Callable[[Standing], float | None]) -> Observations:
@@ -82,3 +82,7 @@ class ReplicaWatch:
                     "comptoir.replica": str(registration.replica),
                 }
                 yield value, attributes
+
+
+def _kv_usage(load: Load) -> float | None:
+    return None if load.kv_usage_permille is None else load.kv_usage_permille / _PERMILLE

@@ -73,7 +73,7 @@ class DesiredReplicas:
         coming = self._starts[model].hear((_heard(*one) for one in pool), now_seconds)
         return Demand(
             open_requests=sum(replica.open_requests for replica in serving),
-            queued_requests=sum(replica.load.waiting_requests for replica in serving if replica.load),
+            queued_requests=sum(replica.load.waiting_requests or 0 for replica in serving if replica.load),
             held_requests=self._waiting.waiting_for(model),
             ready_replicas=states.count(State.READY),
             starting_replicas=coming.starting,

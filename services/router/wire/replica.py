@@ -39,9 +39,9 @@ def registration(message: replica_pb2.Registration) -> Registration:
 def load(message: replica_pb2.Load) -> Load:
     """Returns a replica's load."""
     return Load(
-        running_requests=message.running_requests,
-        waiting_requests=message.waiting_requests,
-        kv_usage_permille=message.kv_usage_permille,
+        running_requests=_said(message, "running_requests"),
+        waiting_requests=_said(message, "waiting_requests"),
+        kv_usage_permille=_said(message, "kv_usage_permille"),
         age_seconds=message.age_milliseconds / _MILLISECONDS,
         is_draining=message.is_draining,
         open_requests=_said(message, "open_requests"),

@@ -27,7 +27,7 @@ from services.generator.domain.structure import FIELD, Structure
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Numbers, Reason
 
-_FEATURES: Final = Feature.TOKEN_IDS | Feature.PRIORITY | Feature.EMBEDDING
+_FEATURES: Final = Feature.TOKEN_IDS | Feature.PRIORITY | Feature.EMBEDDING | Feature.LOAD
 _SIZES: Final = (64, 32, 16)
 
 

@@ -38,7 +38,7 @@ from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Numbers, Reason
 from services.kernel.steps import Steps, in_turns
 
-_FEATURES: Final = Feature.TOKEN_IDS | Feature.PREFIX_SALT | Feature.PRIORITY
+_FEATURES: Final = ~(Feature.STRUCTURE | Feature.EMBEDDING)
 
 
 @dataclass(eq=False, kw_only=True)

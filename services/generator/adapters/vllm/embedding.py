@@ -41,7 +41,7 @@ from services.generator.domain.prompt import Chat, Text
 from services.kernel.errors import ComptoirError, Reason
 
 _TOKENIZER_THREADS: Final = 2
-_FEATURES: Final = Feature.TOKEN_IDS | Feature.PRIORITY | Feature.EMBEDDING
+_FEATURES: Final = Feature.TOKEN_IDS | Feature.PRIORITY | Feature.EMBEDDING | Feature.LOAD
 
 
 class VllmEmbeddingEngine(VllmEngine):

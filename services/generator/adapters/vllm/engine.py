@@ -51,7 +51,15 @@ from services.runtime.settings import SettingsError
 _SHUTDOWN_SECONDS: Final = 5.0
 _MAX_REASON_CHARACTERS: Final = 600
 # vLLM is told class and age in one number, and keeps cached prefixes apart by salt.
-_FEATURES: Final = Feature.TOKEN_IDS | Feature.PREFIX_SALT | Feature.PRIORITY
+_FEATURES: Final = (
+    Feature.TOKEN_IDS
+    | Feature.PREFIX_SALT
+    | Feature.PRIORITY
+    | Feature.OUTPUT_TOKEN_IDS
+    | Feature.LOGPROBS
+    | Feature.TIMINGS
+    | Feature.LOAD
+)
 
 
 class VllmEngine:
@@ -85,6 +93,7 @@ class VllmEngine:
         check_context(self._model, self._parameters, told["dtype"], is_cpu=is_cpu)
         arguments = AsyncEngineArgs(**told)
         if (form := self._model.reasoning) is not None:
+            self._features |= Feature.THINKING_BUDGET
             # vLLM writes the end of a section whose budget is used up.
             arguments.reasoning_config = ReasoningConfig(
                 reasoning_start_str=form.begin, reasoning_end_str=form.end

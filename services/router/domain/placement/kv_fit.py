@@ -33,6 +33,8 @@ def free_kv_blocks(replica: Replica) -> int | None:
         return None
     free = load.kv_free_blocks
     if free is None:
+        if load.kv_usage_permille is None:
+            return None
         free = blocks * (_PERMILLE - load.kv_usage_permille) // _PERMILLE
     return free - replica.claims.kv_blocks
 

@@ -54,9 +54,9 @@ class Load:
     minute.
     """
 
-    running_requests: int
-    waiting_requests: int
-    kv_usage_permille: int
+    running_requests: int | None
+    waiting_requests: int | None
+    kv_usage_permille: int | None
     age_seconds: float
     is_draining: bool
     open_requests: int | None = None
@@ -66,6 +66,13 @@ class Load:
     input_tokens_per_second: int | None = None
     output_tokens_per_second: int | None = None
     first_tokens: FirstTokens | None = None
+
+    @property
+    def held_requests(self) -> int:
+        """How many the engine has, as it counts or, where it does not, as its replica does."""
+        said = (self.running_requests or 0) + (self.waiting_requests or 0)
+        is_whole = self.running_requests is not None and self.waiting_requests is not None
+        return said if is_whole else max(said, self.unfinished_requests or 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +126,7 @@ class Replica:
 
     def __post_init__(self) -> None:
         load, sent = self.load, self.in_flight
-        outstanding = sent if load is None else max(sent, load.running_requests + load.waiting_requests)
+        outstanding = sent if load is None else max(sent, load.held_requests)
         said = load.open_requests if load is not None and load.open_requests is not None else outstanding
         object.__setattr__(self, "outstanding", outstanding)
         object.__setattr__(self, "open_requests", max(sent, said))

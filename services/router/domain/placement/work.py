@@ -24,7 +24,7 @@ def backlog_of(load: Load, claimed_tokens: int, now_seconds: float) -> Backlog:
     """Returns the prompts that wait by a report that was heard now, and those that it does not hold."""
     tokens = load.waiting_input_tokens
     if tokens is None:
-        tokens = load.waiting_requests * _TYPICAL_INPUT_TOKENS
+        tokens = (load.waiting_requests or 0) * _TYPICAL_INPUT_TOKENS
     return Backlog(tokens + claimed_tokens, now_seconds, load.input_tokens_per_second)
 
 
@@ -54,7 +54,10 @@ def work_seconds(replica: Replica, ask: Ask, usual_tokens_per_second: float) -> 
     backlog, usual = replica.backlog, usual_tokens_per_second
     before_seconds = 0.0 if backlog is None else backlog.left_seconds(ask.now_seconds, usual)
     own_seconds = ask.input_tokens / trusted_speed(load.input_tokens_per_second, usual)
-    fullness = replica.outstanding / replica.registration.max_requests + load.kv_usage_permille / _PERMILLE
+    # A cache of which nothing is known is as full as its replica.
+    places = replica.outstanding / replica.registration.max_requests
+    cache = min(1.0, places) if load.kv_usage_permille is None else load.kv_usage_permille / _PERMILLE
+    fullness = places + cache
     return before_seconds + own_seconds + fullness * _FULLNESS_SECONDS
 
 
@@ -79,5 +82,4 @@ def is_stale(load: Load, stale_after_seconds: float) -> bool:
     An engine that held nothing has nothing to say, however long ago it last made a step. What was sent there
     since is no reason to expect that it spoke: its report came before.
     """
-    held = load.running_requests + load.waiting_requests
-    return held > 0 and load.age_seconds > stale_after_seconds
+    return load.held_requests > 0 and load.age_seconds > stale_after_seconds

@@ -139,5 +139,5 @@ async def test_ten_thousand_endings_are_one_event_each_and_leave_nothing() -> No
     assert 0 <= load.output_tokens_total - tally.output_tokens <= interrupted
     assert tally.settled_tokens == tally.output_tokens
     assert (churn.engine.unfinished_requests(), load.kv_usage) == (0, 0.0)
-    assert load.preempted_requests_total > 100
+    assert (load.preempted_requests_total or 0) > 100
     assert min(tally.outcomes[one] for one in (Outcome.STOP, Outcome.CLIENT_CANCELLED, Outcome.SHED)) > 300

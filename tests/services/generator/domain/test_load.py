@@ -3,7 +3,16 @@ from dataclasses import replace
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.generator.domain.load import LoadReport, LoadTotals, free_blocks, is_big_change, permille, since
+from services.generator.domain.load import (
+    LoadReport,
+    LoadTotals,
+    free_blocks,
+    is_big_change,
+    is_whole,
+    permille,
+    since,
+    waiting,
+)
 
 IDLE = LoadReport(0, 0, 0, 0, 0, 0.0, is_draining=False)
 
@@ -11,11 +20,22 @@ IDLE = LoadReport(0, 0, 0, 0, 0, 0.0, is_draining=False)
 @given(st.floats(allow_nan=False))
 def test_a_share_is_cut_to_thousandths_between_0_and_1000(share: float) -> None:
     if abs(share) < 1e12:
-        assert 0 <= permille(share) <= 1000
+        assert permille(share) in range(1001)
 
 
 def test_a_half_is_500() -> None:
     assert permille(0.5) == 500
+
+
+def test_what_is_not_known_stays_unknown_and_is_not_stored() -> None:
+    assert permille(None) is None
+    assert free_blocks(100, None) is None
+    assert free_blocks(0, 0.5) is None
+    assert waiting(None, None, 3) is None
+    assert waiting(1, 2, 5) == 3
+    assert is_whole(IDLE)
+    for name in ("running_requests", "waiting_requests", "kv_usage_permille"):
+        assert not is_whole(replace(IDLE, **{name: None}))  # type: ignore[arg-type] # each may be None
 
 
 @given(*[st.integers(0, 10**9)] * 4)

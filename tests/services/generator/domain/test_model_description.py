@@ -20,7 +20,8 @@ def test_what_an_engine_can_do_is_what_requests_may_ask_for() -> None:
     every = ~Feature(0) & ~Feature.EMBEDDING
     # All but the one that is not known, and what makes vectors.
     assert len(features_of("hermes", every)) == len(generator_pb2.ModelFeature.values()) - 2
-    assert features_of("", Feature(0)) == {"TOKEN_IDS", "LOGPROBS"}
+    assert features_of("", Feature(0)) == set()
+    assert features_of("", Feature.OUTPUT_TOKEN_IDS | Feature.LOGPROBS) == {"TOKEN_IDS", "LOGPROBS"}
     assert "TOKEN_COUNTS" in features_of("", Feature.TOKEN_IDS)
 
 

@@ -1597,11 +1597,13 @@ class GetLoadResponse(_message.Message):
     unfinished_requests: _builtins.int
     """Requests that the engine holds; exact, and 0 when the engine is idle."""
     running_requests: _builtins.int
-    """Requests in the engine's running batch, as of `age_milliseconds` ago."""
+    """Requests in the engine's running batch, as of `age_milliseconds` ago. Absent where the engine does not say."""
     waiting_requests: _builtins.int
-    """Requests that wait in the engine, as of `age_milliseconds` ago."""
+    """Requests that wait in the engine, as of `age_milliseconds` ago. Absent where the engine does not say."""
     kv_usage_permille: _builtins.int
-    """Share of KV-cache blocks in use, in thousandths, as of `age_milliseconds` ago."""
+    """Share of KV-cache blocks in use, in thousandths, as of `age_milliseconds` ago. Absent where the engine does not
+    say.
+    """
     age_milliseconds: _builtins.int
     """Age of the engine's own numbers, in milliseconds; 0 when the engine is idle."""
     is_draining: _builtins.bool
@@ -1611,17 +1613,28 @@ class GetLoadResponse(_message.Message):
         *,
         open_streams: _builtins.int = ...,
         unfinished_requests: _builtins.int = ...,
-        running_requests: _builtins.int = ...,
-        waiting_requests: _builtins.int = ...,
-        kv_usage_permille: _builtins.int = ...,
+        running_requests: _builtins.int | None = ...,
+        waiting_requests: _builtins.int | None = ...,
+        kv_usage_permille: _builtins.int | None = ...,
         age_milliseconds: _builtins.int = ...,
         is_draining: _builtins.bool = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_kv_usage_permille", b"_kv_usage_permille", "_running_requests", b"_running_requests", "_waiting_requests", b"_waiting_requests", "kv_usage_permille", b"kv_usage_permille", "running_requests", b"running_requests", "waiting_requests", b"waiting_requests"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["age_milliseconds", b"age_milliseconds", "is_draining", b"is_draining", "kv_usage_permille", b"kv_usage_permille", "open_streams", b"open_streams", "running_requests", b"running_requests", "unfinished_requests", b"unfinished_requests", "waiting_requests", b"waiting_requests"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_kv_usage_permille", b"_kv_usage_permille", "_running_requests", b"_running_requests", "_waiting_requests", b"_waiting_requests", "age_milliseconds", b"age_milliseconds", "is_draining", b"is_draining", "kv_usage_permille", b"kv_usage_permille", "open_streams", b"open_streams", "running_requests", b"running_requests", "unfinished_requests", b"unfinished_requests", "waiting_requests", b"waiting_requests"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
-    def WhichOneof(self, oneof_group: _Never) -> None: ...
+    _WhichOneofReturnType__kv_usage_permille: _TypeAlias = _typing.Literal["kv_usage_permille"]  # noqa: Y015
+    _WhichOneofArgType__kv_usage_permille: _TypeAlias = _typing.Literal["_kv_usage_permille", b"_kv_usage_permille"]  # noqa: Y015
+    _WhichOneofReturnType__running_requests: _TypeAlias = _typing.Literal["running_requests"]  # noqa: Y015
+    _WhichOneofArgType__running_requests: _TypeAlias = _typing.Literal["_running_requests", b"_running_requests"]  # noqa: Y015
+    _WhichOneofReturnType__waiting_requests: _TypeAlias = _typing.Literal["waiting_requests"]  # noqa: Y015
+    _WhichOneofArgType__waiting_requests: _TypeAlias = _typing.Literal["_waiting_requests", b"_waiting_requests"]  # noqa: Y015
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__kv_usage_permille) -> _WhichOneofReturnType__kv_usage_permille | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__running_requests) -> _WhichOneofReturnType__running_requests | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__waiting_requests) -> _WhichOneofReturnType__waiting_requests | None: ...
 
 Global___GetLoadResponse: _TypeAlias = GetLoadResponse  # noqa: Y015
 

@@ -1609,15 +1609,15 @@ class Replica(_message.Message):
     state: Global___ReplicaState.ValueType
     """Whether it gets requests, or why not."""
     running_requests: _builtins.int
-    """Requests in the engine's running batch, as it said last."""
+    """Requests in the engine's running batch, as it said last. Absent where it does not say."""
     waiting_requests: _builtins.int
-    """Requests that wait in the engine, as it said last."""
+    """Requests that wait in the engine, as it said last. Absent where it does not say."""
     in_flight_requests: _builtins.int
     """Requests that this router sent there and that have not ended."""
     max_requests: _builtins.int
     """Most requests that it runs or queues at once."""
     kv_usage_permille: _builtins.int
-    """Share of KV-cache blocks in use, in thousandths, as it said last."""
+    """Share of KV-cache blocks in use, in thousandths, as it said last. Absent where it does not say."""
     report_age_milliseconds: _builtins.int
     """Age of its last report."""
     clock_offset_milliseconds: _builtins.int
@@ -1632,21 +1632,34 @@ class Replica(_message.Message):
         region: _builtins.str = ...,
         address: _builtins.str = ...,
         state: Global___ReplicaState.ValueType = ...,
-        running_requests: _builtins.int = ...,
-        waiting_requests: _builtins.int = ...,
+        running_requests: _builtins.int | None = ...,
+        waiting_requests: _builtins.int | None = ...,
         in_flight_requests: _builtins.int = ...,
         max_requests: _builtins.int = ...,
-        kv_usage_permille: _builtins.int = ...,
+        kv_usage_permille: _builtins.int | None = ...,
         report_age_milliseconds: _builtins.int = ...,
         clock_offset_milliseconds: _builtins.int | None = ...,
         registered_at_seconds: _builtins.int = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_clock_offset_milliseconds", b"_clock_offset_milliseconds", "clock_offset_milliseconds", b"clock_offset_milliseconds"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_clock_offset_milliseconds", b"_clock_offset_milliseconds", "_kv_usage_permille", b"_kv_usage_permille", "_running_requests", b"_running_requests", "_waiting_requests", b"_waiting_requests", "clock_offset_milliseconds", b"clock_offset_milliseconds", "kv_usage_permille", b"kv_usage_permille", "running_requests", b"running_requests", "waiting_requests", b"waiting_requests"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clock_offset_milliseconds", b"_clock_offset_milliseconds", "address", b"address", "clock_offset_milliseconds", b"clock_offset_milliseconds", "in_flight_requests", b"in_flight_requests", "kv_usage_permille", b"kv_usage_permille", "max_requests", b"max_requests", "model", b"model", "number", b"number", "region", b"region", "registered_at_seconds", b"registered_at_seconds", "report_age_milliseconds", b"report_age_milliseconds", "running_requests", b"running_requests", "state", b"state", "waiting_requests", b"waiting_requests"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clock_offset_milliseconds", b"_clock_offset_milliseconds", "_kv_usage_permille", b"_kv_usage_permille", "_running_requests", b"_running_requests", "_waiting_requests", b"_waiting_requests", "address", b"address", "clock_offset_milliseconds", b"clock_offset_milliseconds", "in_flight_requests", b"in_flight_requests", "kv_usage_permille", b"kv_usage_permille", "max_requests", b"max_requests", "model", b"model", "number", b"number", "region", b"region", "registered_at_seconds", b"registered_at_seconds", "report_age_milliseconds", b"report_age_milliseconds", "running_requests", b"running_requests", "state", b"state", "waiting_requests", b"waiting_requests"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__clock_offset_milliseconds: _TypeAlias = _typing.Literal["clock_offset_milliseconds"]  # noqa: Y015
     _WhichOneofArgType__clock_offset_milliseconds: _TypeAlias = _typing.Literal["_clock_offset_milliseconds", b"_clock_offset_milliseconds"]  # noqa: Y015
+    _WhichOneofReturnType__kv_usage_permille: _TypeAlias = _typing.Literal["kv_usage_permille"]  # noqa: Y015
+    _WhichOneofArgType__kv_usage_permille: _TypeAlias = _typing.Literal["_kv_usage_permille", b"_kv_usage_permille"]  # noqa: Y015
+    _WhichOneofReturnType__running_requests: _TypeAlias = _typing.Literal["running_requests"]  # noqa: Y015
+    _WhichOneofArgType__running_requests: _TypeAlias = _typing.Literal["_running_requests", b"_running_requests"]  # noqa: Y015
+    _WhichOneofReturnType__waiting_requests: _TypeAlias = _typing.Literal["waiting_requests"]  # noqa: Y015
+    _WhichOneofArgType__waiting_requests: _TypeAlias = _typing.Literal["_waiting_requests", b"_waiting_requests"]  # noqa: Y015
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__clock_offset_milliseconds) -> _WhichOneofReturnType__clock_offset_milliseconds | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__kv_usage_permille) -> _WhichOneofReturnType__kv_usage_permille | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__running_requests) -> _WhichOneofReturnType__running_requests | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__waiting_requests) -> _WhichOneofReturnType__waiting_requests | None: ...
 
 Global___Replica: _TypeAlias = Replica  # noqa: Y015

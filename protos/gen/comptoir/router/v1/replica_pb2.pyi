@@ -31,6 +31,12 @@ class _EngineEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Engine.ValueTy
     """vLLM."""
     ENGINE_SIMULATED: _Engine.ValueType  # 2
     """The simulated engine, which answers nonsense."""
+    ENGINE_SGLANG: _Engine.ValueType  # 3
+    """SGLang."""
+    ENGINE_TENSORRT_LLM: _Engine.ValueType  # 4
+    """NVIDIA TensorRT-LLM."""
+    ENGINE_LLAMA_CPP: _Engine.ValueType  # 5
+    """llama.cpp."""
 
 class Engine(_Engine, metaclass=_EngineEnumTypeWrapper):
     """What computes a replica's answers."""
@@ -41,6 +47,12 @@ ENGINE_VLLM: Engine.ValueType  # 1
 """vLLM."""
 ENGINE_SIMULATED: Engine.ValueType  # 2
 """The simulated engine, which answers nonsense."""
+ENGINE_SGLANG: Engine.ValueType  # 3
+"""SGLang."""
+ENGINE_TENSORRT_LLM: Engine.ValueType  # 4
+"""NVIDIA TensorRT-LLM."""
+ENGINE_LLAMA_CPP: Engine.ValueType  # 5
+"""llama.cpp."""
 Global___Engine: _TypeAlias = Engine  # noqa: Y015
 
 @_typing.final
@@ -192,11 +204,13 @@ class Load(_message.Message):
     OUTPUT_TOKENS_PER_SECOND_FIELD_NUMBER: _builtins.int
     FIRST_TOKENS_FIELD_NUMBER: _builtins.int
     running_requests: _builtins.int
-    """Requests in the engine's running batch."""
+    """Requests in the engine's running batch. Absent where the engine does not say: unknown, and never none. An older
+    replica says nothing where there are none.
+    """
     waiting_requests: _builtins.int
-    """Requests that wait in the engine."""
+    """Requests that wait in the engine; absent as `running_requests` is."""
     kv_usage_permille: _builtins.int
-    """Share of KV-cache blocks in use, in thousandths."""
+    """Share of KV-cache blocks in use, in thousandths; absent as `running_requests` is."""
     age_milliseconds: _builtins.int
     """Age of these numbers in the engine, in milliseconds; 0 while no request is open. Low load of an
     engine that holds requests and says nothing does not mean idle.
@@ -228,9 +242,9 @@ class Load(_message.Message):
     def __init__(
         self,
         *,
-        running_requests: _builtins.int = ...,
-        waiting_requests: _builtins.int = ...,
-        kv_usage_permille: _builtins.int = ...,
+        running_requests: _builtins.int | None = ...,
+        waiting_requests: _builtins.int | None = ...,
+        kv_usage_permille: _builtins.int | None = ...,
         age_milliseconds: _builtins.int = ...,
         is_draining: _builtins.bool = ...,
         open_requests: _builtins.int | None = ...,
@@ -241,34 +255,46 @@ class Load(_message.Message):
         output_tokens_per_second: _builtins.int | None = ...,
         first_tokens: Global___FirstTokens | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_input_tokens_per_second", b"_input_tokens_per_second", "_kv_free_blocks", b"_kv_free_blocks", "_open_requests", b"_open_requests", "_output_tokens_per_second", b"_output_tokens_per_second", "_unfinished_requests", b"_unfinished_requests", "_waiting_input_tokens", b"_waiting_input_tokens", "first_tokens", b"first_tokens", "input_tokens_per_second", b"input_tokens_per_second", "kv_free_blocks", b"kv_free_blocks", "open_requests", b"open_requests", "output_tokens_per_second", b"output_tokens_per_second", "unfinished_requests", b"unfinished_requests", "waiting_input_tokens", b"waiting_input_tokens"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_input_tokens_per_second", b"_input_tokens_per_second", "_kv_free_blocks", b"_kv_free_blocks", "_kv_usage_permille", b"_kv_usage_permille", "_open_requests", b"_open_requests", "_output_tokens_per_second", b"_output_tokens_per_second", "_running_requests", b"_running_requests", "_unfinished_requests", b"_unfinished_requests", "_waiting_input_tokens", b"_waiting_input_tokens", "_waiting_requests", b"_waiting_requests", "first_tokens", b"first_tokens", "input_tokens_per_second", b"input_tokens_per_second", "kv_free_blocks", b"kv_free_blocks", "kv_usage_permille", b"kv_usage_permille", "open_requests", b"open_requests", "output_tokens_per_second", b"output_tokens_per_second", "running_requests", b"running_requests", "unfinished_requests", b"unfinished_requests", "waiting_input_tokens", b"waiting_input_tokens", "waiting_requests", b"waiting_requests"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_input_tokens_per_second", b"_input_tokens_per_second", "_kv_free_blocks", b"_kv_free_blocks", "_open_requests", b"_open_requests", "_output_tokens_per_second", b"_output_tokens_per_second", "_unfinished_requests", b"_unfinished_requests", "_waiting_input_tokens", b"_waiting_input_tokens", "age_milliseconds", b"age_milliseconds", "first_tokens", b"first_tokens", "input_tokens_per_second", b"input_tokens_per_second", "is_draining", b"is_draining", "kv_free_blocks", b"kv_free_blocks", "kv_usage_permille", b"kv_usage_permille", "open_requests", b"open_requests", "output_tokens_per_second", b"output_tokens_per_second", "running_requests", b"running_requests", "unfinished_requests", b"unfinished_requests", "waiting_input_tokens", b"waiting_input_tokens", "waiting_requests", b"waiting_requests"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_input_tokens_per_second", b"_input_tokens_per_second", "_kv_free_blocks", b"_kv_free_blocks", "_kv_usage_permille", b"_kv_usage_permille", "_open_requests", b"_open_requests", "_output_tokens_per_second", b"_output_tokens_per_second", "_running_requests", b"_running_requests", "_unfinished_requests", b"_unfinished_requests", "_waiting_input_tokens", b"_waiting_input_tokens", "_waiting_requests", b"_waiting_requests", "age_milliseconds", b"age_milliseconds", "first_tokens", b"first_tokens", "input_tokens_per_second", b"input_tokens_per_second", "is_draining", b"is_draining", "kv_free_blocks", b"kv_free_blocks", "kv_usage_permille", b"kv_usage_permille", "open_requests", b"open_requests", "output_tokens_per_second", b"output_tokens_per_second", "running_requests", b"running_requests", "unfinished_requests", b"unfinished_requests", "waiting_input_tokens", b"waiting_input_tokens", "waiting_requests", b"waiting_requests"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__input_tokens_per_second: _TypeAlias = _typing.Literal["input_tokens_per_second"]  # noqa: Y015
     _WhichOneofArgType__input_tokens_per_second: _TypeAlias = _typing.Literal["_input_tokens_per_second", b"_input_tokens_per_second"]  # noqa: Y015
     _WhichOneofReturnType__kv_free_blocks: _TypeAlias = _typing.Literal["kv_free_blocks"]  # noqa: Y015
     _WhichOneofArgType__kv_free_blocks: _TypeAlias = _typing.Literal["_kv_free_blocks", b"_kv_free_blocks"]  # noqa: Y015
+    _WhichOneofReturnType__kv_usage_permille: _TypeAlias = _typing.Literal["kv_usage_permille"]  # noqa: Y015
+    _WhichOneofArgType__kv_usage_permille: _TypeAlias = _typing.Literal["_kv_usage_permille", b"_kv_usage_permille"]  # noqa: Y015
     _WhichOneofReturnType__open_requests: _TypeAlias = _typing.Literal["open_requests"]  # noqa: Y015
     _WhichOneofArgType__open_requests: _TypeAlias = _typing.Literal["_open_requests", b"_open_requests"]  # noqa: Y015
     _WhichOneofReturnType__output_tokens_per_second: _TypeAlias = _typing.Literal["output_tokens_per_second"]  # noqa: Y015
     _WhichOneofArgType__output_tokens_per_second: _TypeAlias = _typing.Literal["_output_tokens_per_second", b"_output_tokens_per_second"]  # noqa: Y015
+    _WhichOneofReturnType__running_requests: _TypeAlias = _typing.Literal["running_requests"]  # noqa: Y015
+    _WhichOneofArgType__running_requests: _TypeAlias = _typing.Literal["_running_requests", b"_running_requests"]  # noqa: Y015
     _WhichOneofReturnType__unfinished_requests: _TypeAlias = _typing.Literal["unfinished_requests"]  # noqa: Y015
     _WhichOneofArgType__unfinished_requests: _TypeAlias = _typing.Literal["_unfinished_requests", b"_unfinished_requests"]  # noqa: Y015
     _WhichOneofReturnType__waiting_input_tokens: _TypeAlias = _typing.Literal["waiting_input_tokens"]  # noqa: Y015
     _WhichOneofArgType__waiting_input_tokens: _TypeAlias = _typing.Literal["_waiting_input_tokens", b"_waiting_input_tokens"]  # noqa: Y015
+    _WhichOneofReturnType__waiting_requests: _TypeAlias = _typing.Literal["waiting_requests"]  # noqa: Y015
+    _WhichOneofArgType__waiting_requests: _TypeAlias = _typing.Literal["_waiting_requests", b"_waiting_requests"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__input_tokens_per_second) -> _WhichOneofReturnType__input_tokens_per_second | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__kv_free_blocks) -> _WhichOneofReturnType__kv_free_blocks | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__kv_usage_permille) -> _WhichOneofReturnType__kv_usage_permille | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__open_requests) -> _WhichOneofReturnType__open_requests | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__output_tokens_per_second) -> _WhichOneofReturnType__output_tokens_per_second | None: ...
     @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__running_requests) -> _WhichOneofReturnType__running_requests | None: ...
+    @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__unfinished_requests) -> _WhichOneofReturnType__unfinished_requests | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__waiting_input_tokens) -> _WhichOneofReturnType__waiting_input_tokens | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__waiting_requests) -> _WhichOneofReturnType__waiting_requests | None: ...
 
 Global___Load: _TypeAlias = Load  # noqa: Y015
 

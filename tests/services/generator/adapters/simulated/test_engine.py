@@ -82,7 +82,7 @@ async def test_blocks_that_run_out_are_taken_from_who_came_last_and_each_token_c
     beside = await asyncio.gather(
         *(answer(ask(engine, prompt, tokens=60, salt=salt + "b")) for prompt, salt in asked)
     )
-    assert engine.load().preempted_requests_total >= 1
+    assert (engine.load().preempted_requests_total or 0) >= 1
     assert [one.text for one in beside] == [one.text for one in alone]
     assert [one.output_tokens for one in beside] == [60, 60]
     assert engine.load().kv_usage == 0.0

@@ -110,7 +110,7 @@ loads = st.builds(
 
 @given(loads, st.integers(0, 10))
 def test_an_idle_replica_is_never_worse_than_a_busy_one_as_fast(load: Load, in_flight: int) -> None:
-    assume(load.running_requests + load.waiting_requests + in_flight > 0)
+    assume(load.held_requests + in_flight > 0)
     idle = busy(input_tokens_per_second=load.input_tokens_per_second)
     assert chosen(replica(1, load=load, in_flight=in_flight, max_requests=256), replica(2, load=idle)) == 2
 

@@ -1,0 +1,1 @@
+"""`tiny-eu` as llama.cpp reads it."""

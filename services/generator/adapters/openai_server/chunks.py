@@ -1,0 +1,85 @@
+"""One event of a stream of completions; what a server adds to it is skipped."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+
+class CachedTokens(msgspec.Struct, frozen=True):
+    """A part of the prompt's count."""
+
+    cached_tokens: int | None = None
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """Counts so far."""
+
+    completion_tokens: int | None = None
+    prompt_tokens: int | None = None
+    prompt_tokens_details: CachedTokens | None = None
+
+
+class Timings(msgspec.Struct, frozen=True):
+    """What llama.cpp counts and measures with each chunk."""
+
+    predicted_n: int | None = None
+    cache_n: int | None = None
+    prompt_ms: float | None = None
+
+
+class Logprobs(msgspec.Struct, frozen=True):
+    """Tokens by their ids, `token_id:5`, with what they were chosen from."""
+
+    tokens: Sequence[str] = ()
+    token_logprobs: Sequence[float | None] = ()
+    top_logprobs: Sequence[dict[str, float] | None] | None = None
+
+
+class Choice(msgspec.Struct, frozen=True):
+    """New text of a choice."""
+
+    text: str | None = None
+    finish_reason: str | None = None
+    token_ids: Sequence[int] | None = None
+    logprobs: Logprobs | None = None
+
+
+class Chunk(msgspec.Struct, frozen=True):
+    """An event; `error` stands in some for everything else."""
+
+    choices: Sequence[Choice] = ()
+    usage: Usage | None = None
+    timings: Timings | None = None
+    error: msgspec.Raw = msgspec.Raw(b"")
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the server says that it failed."""
+        return bool(self.error) and bytes(self.error) != b"null"
+
+    @property
+    def output_tokens(self) -> int | None:
+        """How many tokens it has made so far, as it counts; None where the event does not say."""
+        if self.usage is not None and self.usage.completion_tokens is not None:
+            return self.usage.completion_tokens
+        return None if self.timings is None else self.timings.predicted_n
+
+    @property
+    def cached_tokens(self) -> int:
+        """How many tokens of the prompt it had; 0 until it says so."""
+        details = None if self.usage is None else self.usage.prompt_tokens_details
+        if details is not None and details.cached_tokens is not None:
+            return details.cached_tokens
+        return 0 if self.timings is None else self.timings.cache_n or 0
+
+
+_DECODER = msgspec.json.Decoder(Chunk)
+
+
+def chunk_of(data: bytes) -> Chunk:
+    """Returns an event; raises ValueError for what is none."""
+    try:
+        return _DECODER.decode(data)
+    except (msgspec.MsgspecError, RecursionError):
+        # The library's words quote what came.
+        raise ValueError("no event") from None

@@ -1,0 +1,51 @@
+"""The contract of engines on a real vLLM server, over HTTP."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import pytest_asyncio
+
+from services.generator.adapters.engines import engine_from
+from services.generator.domain.engine_parameters import ServedModel
+from services.generator.domain.foreign_engine import OpenAiServerParameters, ServerKind
+from services.generator.domain.ports import Engine
+from services.generator.domain.reasoning import FORMATS
+from services.generator.domain.warm_up import warm_up
+from services.kernel.clock import SystemClock
+from tests.contracts.engine import EngineContract
+from tests.contracts.engine_requests import CONTEXT_TOKENS
+from tests.services.generator.adapters.openai_server.vllm_server import MODEL, vllm_server
+
+
+@pytest.fixture(scope="session")
+def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with vllm_server(tmp_path_factory.mktemp("vllm")) as found:
+        yield found
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def served_engine(url: str) -> AsyncIterator[Engine]:
+    parameters = OpenAiServerParameters(
+        url=url, kind=ServerKind.VLLM, is_priority_scheduled=True, load_interval_seconds=0.05
+    )
+    model = ServedModel(CONTEXT_TOKENS, str(MODEL), reasoning=FORMATS["qwen3"])
+    engine = engine_from(model, parameters, SystemClock())
+    await engine.start()
+    await warm_up(engine)
+    yield engine
+    await asyncio.to_thread(engine.shutdown)
+
+
+@pytest.mark.vllm
+@pytest.mark.asyncio(loop_scope="session")
+class TestVllmServer(EngineContract):
+    @pytest.fixture
+    def engine(self, served_engine: Engine) -> Engine:
+        return served_engine
+
+    @pytest.fixture
+    def control_tokens(self) -> dict[str, int]:
+        tokenizer = json.loads((MODEL / "tokenizer.json").read_text())
+        return {token["content"]: token["id"] for token in tokenizer["added_tokens"]}

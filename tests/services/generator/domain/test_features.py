@@ -1,0 +1,36 @@
+"""What an engine lacks is refused by the name of the field that asks for it."""
+
+import pytest
+
+from services.generator.domain.features import check_features
+from services.generator.domain.ports import Feature
+from services.generator.domain.sampling import Sampling
+from services.kernel.errors import ComptoirError, Reason
+
+EVERY = ~Feature(0)
+
+
+@pytest.mark.parametrize(
+    ("asked", "feature", "field"),
+    [
+        ({"returns_token_ids": True}, Feature.OUTPUT_TOKEN_IDS, "returns_token_ids"),
+        ({"sampling": Sampling(logprobs=0)}, Feature.LOGPROBS, "sampling.logprobs"),
+        (
+            {"sampling": Sampling(thinking_token_budget=5), "is_thinking_bounded": True},
+            Feature.THINKING_BUDGET,
+            "sampling.thinking_token_budget",
+        ),
+        ({"is_thinking_bounded": True}, Feature.THINKING_BUDGET, "template.reasoning_effort"),
+    ],
+)
+def test_a_request_needs_what_it_asks_for(asked: dict[str, object], feature: Feature, field: str) -> None:
+    told = {"sampling": Sampling(), "returns_token_ids": False, "is_thinking_bounded": False, **asked}
+    sampling = told.pop("sampling")
+    check_features(sampling, EVERY, **told)  # type: ignore[arg-type] # by the table above
+    with pytest.raises(ComptoirError) as refusal:
+        check_features(sampling, EVERY & ~feature, **told)  # type: ignore[arg-type] # by the table above
+    assert (refusal.value.reason, refusal.value.field) == (Reason.PARAMETER_UNSUPPORTED, field)
+
+
+def test_a_plain_request_needs_nothing() -> None:
+    check_features(Sampling(), Feature(0), returns_token_ids=False, is_thinking_bounded=False)
