@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 
@@ -65,6 +66,7 @@ class Channel:
     def send(self, message: Message) -> None:
         """Sends a message; the other end always reads."""
         try:
+            self._wait_for_all_of_it()
             self._connection.send(message)
         except OSError:
             raise OtherEndGoneError from None
@@ -85,10 +87,15 @@ class Channel:
         finally:
             loop.remove_reader(descriptor)
         try:
+            self._wait_for_all_of_it()
             message: Message = self._connection.recv()
         except (EOFError, OSError):
             raise OtherEndGoneError from None
         return message
+
+    def _wait_for_all_of_it(self) -> None:
+        # uvloop makes what it watches non-blocking, where a message beyond the pipe's buffer would break off.
+        os.set_blocking(self._connection.fileno(), True)
 
     def close(self) -> None:
         """Closes this end, which ends the process at the other one."""
