@@ -75,9 +75,9 @@ async def _until_ended(
             await asyncio.wait((work,))
         elif not work.done():
             channel.send(Told(tally))
-    if not heard.done():
-        heard.cancel()
-        await asyncio.wait((heard,))
+    heard.cancel()
+    # Its end is no error of anybody: the next message that is sent, or awaited, says so again.
+    await asyncio.gather(heard, return_exceptions=True)
 
 
 def _taken(counter: "Synchronized[int]") -> Iterator[int]:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -99,6 +100,39 @@ def test_a_process_that_dies_is_said_and_the_run_is_not_whole(endpoint: str, tmp
     assert result.runs[0].client.lost_processes == 1
     # What the other one had under way, at least.
     assert result.runs[0].requests.sent > 0
+
+
+@contextmanager
+def sending(url: str, folder: Path) -> Iterator[subprocess.Popen[str]]:
+    """A bench without a terminal whose two processes send, in a session of its own."""
+    command = [*COMPTOIR, "bench", *where(url, folder), *ENDLESS, "--processes", "2"]
+    with subprocess.Popen(
+        command, cwd=REPOSITORY, stderr=subprocess.PIPE, text=True, start_new_session=True
+    ) as run:
+        assert run.stderr is not None
+        assert any("4 in flight" in line for line in run.stderr)
+        yield run
+
+
+def test_a_stop_of_the_whole_group_ends_it_with_what_was_measured(endpoint: str, tmp_path: Path) -> None:
+    with sending(endpoint, tmp_path) as run:
+        os.killpg(run.pid, signal.SIGTERM)
+        said = run.communicate(timeout=SECONDS)[1]
+    assert "died" not in said
+    result = written(tmp_path)
+    assert not result.is_complete
+    assert result.runs[0].requests.succeeded > 0
+    assert result.runs[0].client.lost_processes == 0
+
+
+def test_a_command_that_is_killed_takes_its_processes_along_without_a_trace(
+    endpoint: str, tmp_path: Path
+) -> None:
+    with sending(endpoint, tmp_path) as run:
+        run.kill()
+        # Its processes write there too: it ends with the last of them.
+        said = run.communicate(timeout=SECONDS)[1]
+    assert "Traceback" not in said
 
 
 def sending_processes(parent: int) -> list[int]:

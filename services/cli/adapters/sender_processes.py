@@ -129,7 +129,7 @@ async def sender_processes(
     counter = context.Value("q", 0)
     processes: list[SenderProcess] = []
     try:
-        with _without_ctrl_c():
+        with _without_stops():
             for index, part in enumerate(parts):
                 own, theirs = context.Pipe()
                 process = context.Process(target=target, args=(theirs, part, counter), daemon=True)
@@ -154,9 +154,12 @@ def _end(process: BaseProcess) -> None:
 
 
 @contextmanager
-def _without_ctrl_c() -> Iterator[None]:
-    """Keeps Ctrl-C from the processes that begin meanwhile, who go by what the command says."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+def _without_stops() -> Iterator[None]:
+    """Keeps stops from the processes that begin meanwhile, who go by what the command says.
+
+    A terminal's Ctrl-C comes to all of them, and so does the SIGTERM of `timeout` and of systemd.
+    """
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
     finally:
