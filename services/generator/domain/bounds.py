@@ -27,7 +27,8 @@ class Bounds(BaseModel):
         default=30.0,
         ge=0,
         description="how long an engine is idle before it is asked for one token, again and again; one that "
-        "makes none within 20 s, or nothing that a model can make, is given up; 0 never asks",
+        "makes none within 20 s and ten times what the last took (the first: within engine_hang_seconds), or "
+        "nothing that a model can make, is given up; 0 never asks",
     )
     drain_seconds: float = Field(
         default=25.0, ge=0, description="longest end of the answers that run at a drain"

@@ -146,10 +146,13 @@ class Generations:
         )
 
     def prefill_seconds(self) -> float | None:
-        """Returns what the prompts that wait take at the engine's recent pace; None where it is unknown."""
+        """Returns what the prompts that wait take at most at the engine's recent pace; None where unknown.
+
+        Nothing of them may be cached, whatever was of those before them.
+        """
         work = self._parts.input_work
         pace = work.tokens_per_second(self._parts.clock.monotonic_seconds())
-        return None if pace is None else work.waiting_tokens / pace
+        return None if pace is None else work.whole_tokens / pace
 
     def _age_seconds(self, engine_age_seconds: float) -> float:
         # An engine without requests makes no step: it is silent since the first of those that are open.

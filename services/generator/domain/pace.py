@@ -47,6 +47,11 @@ class InputWork:
         self._begun_tokens = self._computed_tokens = 0.0
 
     @property
+    def whole_tokens(self) -> int:
+        """Returns how many tokens of prompts wait, those that may be cached among them."""
+        return self._whole_tokens
+
+    @property
     def waiting_tokens(self) -> int:
         """Returns how many tokens of prompts wait, less the share of them that was cached lately."""
         share = self._computed_tokens / self._begun_tokens if self._begun_tokens else 1.0

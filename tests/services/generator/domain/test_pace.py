@@ -44,6 +44,7 @@ def test_of_prompts_that_wait_the_share_is_expected_to_be_computed_that_was_comp
         work.begun(second, 1_000 if second < 20 else 100, second + 0.5)
     work.wait("next", 2_000, 100.0)
     assert 200 <= work.waiting_tokens < 250
+    assert work.whole_tokens == 2_000
 
 
 def test_what_waits_is_never_more_than_its_prompts_have() -> None:

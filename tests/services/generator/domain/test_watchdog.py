@@ -19,6 +19,7 @@ from services.generator.domain.ports import (
 )
 from services.generator.domain.watchdog import EngineLoss, HangDetector, IdleProbe, until_engine_fails
 from services.kernel.clock import ManualClock
+from services.kernel.errors import ComptoirError, Reason
 
 BOUNDS = Bounds(engine_step_seconds=5.0, engine_hang_seconds=10.0, engine_probe_seconds=30.0)
 
@@ -141,7 +142,7 @@ async def look_for(probe: IdleProbe, clock: ManualClock, seconds: int) -> Engine
 
 async def loss_of(gives: Callable[[EngineRequest, Receive], None] | None) -> EngineLoss | None:
     clock = ManualClock()
-    probe = IdleProbe(Idle(clock, gives), 30.0)
+    probe = IdleProbe(Idle(clock, gives), BOUNDS)
     loss = await look_for(probe, clock, 70)
     probe.close()
     return loss
@@ -150,16 +151,16 @@ async def loss_of(gives: Callable[[EngineRequest, Receive], None] | None) -> Eng
 async def test_an_idle_engine_is_asked_for_a_token_again_and_again() -> None:
     clock = ManualClock()
     engine = Idle(clock, None)
-    assert await look_for(IdleProbe(engine, 30.0), clock, 100) is None
+    assert await look_for(IdleProbe(engine, BOUNDS), clock, 100) is None
     assert (engine.asked, engine.load().output_tokens_total, engine.unfinished_requests()) == (3, 3, 0)
 
 
 async def test_an_engine_that_is_busy_or_never_to_be_asked_is_not() -> None:
     clock = ManualClock()
     engine = Idle(clock, None)
-    assert await look_for(IdleProbe(engine, 0.0), clock, 100) is None
+    assert await look_for(IdleProbe(engine, Bounds(engine_probe_seconds=0.0)), clock, 100) is None
     engine.unfinished_requests = lambda: 1  # type: ignore[method-assign]
-    assert await look_for(IdleProbe(engine, 30.0), clock, 100) is None
+    assert await look_for(IdleProbe(engine, BOUNDS), clock, 100) is None
     assert engine.asked == 0
 
 
@@ -188,13 +189,74 @@ async def test_an_idle_engine_that_answers_nonsense_is_lost(nonsense: Delta | Re
     assert await loss_of(lambda _, receive: receive(nonsense)) is EngineLoss.NONSENSE
 
 
-async def test_an_idle_engine_that_answers_nothing_is_lost_within_its_bound() -> None:
+async def test_an_idle_engine_that_answers_nothing_is_lost_within_what_a_step_may_take() -> None:
     clock = ManualClock()
-    engine = Idle(clock, lambda _, __: None)
-    probe = IdleProbe(engine, 30.0)
-    assert await look_for(probe, clock, 50) is None
+    probe = IdleProbe(Idle(clock, lambda _, __: None), BOUNDS)
+    assert await look_for(probe, clock, 40) is None
     assert await look_for(probe, clock, 3) is EngineLoss.HUNG
     probe.close()
+
+
+class Slow(Idle):
+    """Takes as long for its answers as it is told, one after the other; then none comes."""
+
+    def __init__(self, clock: ManualClock, *answers_seconds: float) -> None:
+        super().__init__(clock, self._late)
+        self._clock, self._takes = clock, list(answers_seconds)
+        self._due: tuple[float, Receive] | None = None
+
+    def _late(self, _: EngineRequest, receive: Receive) -> None:
+        if self._takes:
+            self._due = self._clock.monotonic_seconds() + self._takes.pop(0), receive
+
+    def unfinished_requests(self) -> int:
+        """Returns 1 while it answers."""
+        if self._due is not None and self._clock.monotonic_seconds() >= self._due[0]:
+            self._due[1](sane())
+            self._due = None
+        return int(self._due is not None)
+
+
+def sane() -> Delta:
+    return delta(finish=EngineFinish.STOP, tokens=token(-0.5))
+
+
+async def test_an_idle_engine_has_ten_times_what_its_last_answer_took() -> None:
+    clock = ManualClock()
+    bounds = Bounds(engine_hang_seconds=500.0)
+    probe = IdleProbe(Slow(clock, 8.0, 70.0), bounds)
+    assert await look_for(probe, clock, 30 + 9 + 30 + 71 + 30) is None
+    probe = IdleProbe(Slow(clock, 2.0), bounds)
+    assert await look_for(probe, clock, 30 + 4 + 30 + 39) is None
+    assert await look_for(probe, clock, 30) is EngineLoss.HUNG
+    probe.close()
+
+
+async def test_an_idle_engine_that_stood_still_with_the_whole_process_is_not_lost() -> None:
+    clock = ManualClock()
+    engine = Slow(clock, 4.0, 4.0)
+    probe = IdleProbe(engine, BOUNDS)
+    assert await look_for(probe, clock, 33) is None
+    clock.advance(1000.0)
+    assert await look_for(probe, clock, 3) is None
+
+
+async def test_a_request_that_failed_once_is_asked_again_and_a_busy_engine_is_alive() -> None:
+    clock = ManualClock()
+    answers: list[Delta | RequestFailedError] = [RequestFailedError(), sane(), RequestFailedError()]
+    engine = Idle(clock, lambda _, receive: receive(answers.pop(0)))
+    probe = IdleProbe(engine, BOUNDS)
+    assert await look_for(probe, clock, 34) is None
+    assert engine.asked == 2
+
+    def refuse(_: EngineRequest, __: Receive) -> None:
+        raise ComptoirError(Reason.REPLICA_OVERLOADED)
+
+    assert await loss_of(refuse) is None
+
+
+async def test_an_engine_that_ends_before_it_begins_makes_sense() -> None:
+    assert await loss_of(lambda _, receive: receive(delta(output_tokens=0, finish=EngineFinish.STOP))) is None
 
 
 async def test_an_idle_engine_that_dies_of_the_question_is_dead() -> None:
@@ -202,5 +264,29 @@ async def test_an_idle_engine_that_dies_of_the_question_is_dead() -> None:
 
 
 async def test_what_is_sane_is_no_loss() -> None:
-    sane = delta(finish=EngineFinish.STOP, tokens=token(-0.5))
-    assert await loss_of(lambda _, receive: receive(sane)) is None
+    assert await loss_of(lambda _, receive: receive(sane())) is None
+
+
+class Recomputing(Patient):
+    """Preempts at 10 s, and computes again from then on without an end; until then it makes steps."""
+
+    def load(self) -> EngineLoad:
+        """Returns that one waits since then."""
+        now = self.clock.monotonic_seconds()
+        is_behind = now >= self.hangs_at_seconds
+        return EngineLoad(0, int(is_behind), 0.1, max(0.0, now - self.hangs_at_seconds), 0, int(is_behind))
+
+
+async def test_what_was_preempted_is_computed_again_for_as_long_as_it_may_take() -> None:
+    bounds = Bounds(engine_step_seconds=5.0, engine_hang_seconds=60.0)
+    for kind, seconds in ((Patient, 15.0), (Recomputing, 70.0)):
+        clock = ManualClock(monotonic_seconds=0.0)
+        patient = kind(clock, hangs_at_seconds=10.0)
+
+        async def sleep(passed: float, clock: ManualClock = clock) -> None:
+            clock.advance(passed)
+
+        engine = cast(Engine, patient)
+        loss = await until_engine_fails(engine, clock, bounds, prefill_seconds=lambda: 0.0, sleep=sleep)
+        assert loss is EngineLoss.HUNG
+        assert seconds <= clock.monotonic_seconds() <= seconds + 2.0
