@@ -151,7 +151,7 @@ class OpenAiServerEngine:
 
     def _stream(self, request: EngineRequest, ids: Sequence[int], index: int) -> ChoiceStream:
         body = body_of(request, ids, index, self._kind, served_model=self._server.served_model)
-        reader = ChoiceReader(request, index, self._loaded().token_bytes)
+        reader = ChoiceReader(request, index, self._loaded().token_bytes, input_tokens=len(ids))
         return ChoiceStream(self._connection, body, reader, request.max_output_tokens)
 
     def _check(self, ids: Sequence[int], request: EngineRequest) -> None:

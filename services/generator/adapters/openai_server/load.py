@@ -1,5 +1,6 @@
 """A server's numbers about itself, under its own names; what it does not say is not known."""
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -11,6 +12,10 @@ from services.generator.adapters.openai_server.kinds import Metrics
 from services.generator.domain.ports import EngineLoad
 
 _CACHE_OF_VLLM: Final = "vllm:cache_config_info"
+# Older numbers are not known any more.
+_LATELY_SECONDS: Final = 15.0
+# More is no count of anything that a server holds.
+_MOST: Final = 2**31
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +52,7 @@ def numbers_of(text: str, metrics: Metrics) -> Numbers:
         for sample in family.samples:
             samples.setdefault(sample.name, []).append(sample)
     # Each engine of a server has a series of its own.
-    usages = [sample.value for sample in samples.get(metrics.kv_usage, [])]
+    usages = _values(samples, metrics.kv_usage)
     blocks = _blocks(samples)
     return Numbers(
         _total(samples, metrics.running),
@@ -59,8 +64,14 @@ def numbers_of(text: str, metrics: Metrics) -> Numbers:
 
 
 def _total(samples: Mapping[str, list[Sample]], name: str) -> int | None:
-    found = samples.get(name)
-    return round(sum(sample.value for sample in found)) if found else None
+    found = _values(samples, name)
+    return round(sum(found)) if found else None
+
+
+def _values(samples: Mapping[str, list[Sample]], name: str) -> list[float]:
+    """Returns the values of a name; none where one is no number, or cannot be: then nothing is known."""
+    values = [sample.value for sample in samples.get(name, [])]
+    return values if all(math.isfinite(value) and 0 <= value < _MOST for value in values) else []
 
 
 def _blocks(samples: Mapping[str, list[Sample]]) -> tuple[int, int]:
@@ -68,7 +79,7 @@ def _blocks(samples: Mapping[str, list[Sample]]) -> tuple[int, int]:
     tokens = blocks = 0
     for sample in samples.get(_CACHE_OF_VLLM, []):
         size, count = sample.labels.get("block_size", ""), sample.labels.get("num_gpu_blocks", "")
-        if not (size.isdecimal() and count.isdecimal()):
+        if not (size.isdecimal() and count.isdecimal() and int(size) < _MOST and int(count) < _MOST):
             return 0, 0
         tokens, blocks = int(size), blocks + int(count)
     return tokens, blocks
@@ -81,6 +92,8 @@ class LoadSnapshot:
         self._numbers = UNKNOWN
         self._looked_seconds = now_seconds
         self._stepped_seconds = now_seconds
+        self.said_seconds = now_seconds
+        """When any answer last went on, whether or not others wait."""
         self._output_tokens_total = 0
 
     def looked(self, numbers: Numbers, now_seconds: float) -> None:
@@ -89,17 +102,19 @@ class LoadSnapshot:
 
     def stepped(self, output_tokens: int, now_seconds: float) -> None:
         """Notes that an answer went on, and by how many tokens."""
-        self._stepped_seconds = now_seconds
+        self._stepped_seconds = self.said_seconds = now_seconds
         self._output_tokens_total += output_tokens
 
     def read(self, unfinished_requests: int, now_seconds: float) -> EngineLoad:
-        """Returns the load; the server is this generator's, so it runs nothing while that has nothing."""
-        numbers, is_idle = self._numbers, unfinished_requests == 0
+        """Returns the load; the server is this generator's, so it runs nothing while that has nothing.
+
+        Its age is that of the last step: metrics that are late are no engine that hangs.
+        """
+        is_known = now_seconds - self._looked_seconds <= _LATELY_SECONDS
+        numbers, is_idle = self._numbers if is_known else UNKNOWN, unfinished_requests == 0
         if is_idle:
             self._stepped_seconds = now_seconds
         age_seconds = now_seconds - self._stepped_seconds
-        if numbers.says_load and not is_idle:
-            age_seconds = max(age_seconds, now_seconds - self._looked_seconds)
         return EngineLoad(
             running_requests=0 if is_idle else numbers.running_requests,
             waiting_requests=0 if is_idle else numbers.waiting_requests,

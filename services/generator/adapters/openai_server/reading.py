@@ -10,6 +10,10 @@ from services.generator.domain.ports import EngineRequest
 
 _FINISHES: Final = {finish.value: finish for finish in (EngineFinish.STOP, EngineFinish.LENGTH)}
 _MILLISECONDS: Final = 1000
+# No model has as many tokens.
+_MOST_IDS: Final = 2**31
+# No request takes as long.
+_MOST_PREFILL_SECONDS: Final = 86_400.0
 
 
 class Fault(Enum):
@@ -41,8 +45,16 @@ class BrokenStreamError(Exception):
 class ChoiceReader:
     """Reads one choice. Its end is told last, once the count is known, which comes behind the finish."""
 
-    def __init__(self, request: EngineRequest, index: int, token_bytes: TokenBytes | None = None) -> None:
+    def __init__(
+        self,
+        request: EngineRequest,
+        index: int,
+        token_bytes: TokenBytes | None = None,
+        *,
+        input_tokens: int,
+    ) -> None:
         self._request = request
+        self._input_tokens = input_tokens
         self._index = index
         self._token_bytes = token_bytes
         self._counted_tokens = 0
@@ -85,9 +97,12 @@ class ChoiceReader:
             if said > self._request.max_output_tokens:
                 raise BrokenStreamError(Fault.TOO_MANY_TOKENS)
             self._said_tokens = said
-        self._cached_tokens = max(self._cached_tokens, chunk.cached_tokens)
+        # It cannot have had more than was sent.
+        self._cached_tokens = min(self._input_tokens, max(self._cached_tokens, chunk.cached_tokens))
         if chunk.timings is not None and chunk.timings.prompt_ms is not None:
-            self._prefill_seconds = max(0.0, chunk.timings.prompt_ms / _MILLISECONDS)
+            self._prefill_seconds = min(
+                _MOST_PREFILL_SECONDS, max(0.0, chunk.timings.prompt_ms / _MILLISECONDS)
+            )
 
     def _take_finish(self, choice: Choice) -> None:
         if choice.finish_reason is None:
@@ -109,6 +124,8 @@ class ChoiceReader:
         ids = tuple(choice.token_ids or ())
         if len(ids) != delta.output_tokens:
             raise BrokenStreamError(Fault.IDS_NOT_COUNTED)
+        if any(not 0 <= token_id < _MOST_IDS for token_id in ids):
+            raise BrokenStreamError(Fault.TOKENS_NOT_READ)
         if self._request.returns_token_ids:
             delta.token_ids = ids
         likeliest = self._request.sampling.logprobs
@@ -117,7 +134,8 @@ class ChoiceReader:
                 raise BrokenStreamError(Fault.TOKENS_NOT_READ)
             try:
                 delta.tokens = choices_of(ids, choice.logprobs, likeliest, self._token_bytes)
-            except ValueError:
+            # What is no id of a token is told as either.
+            except (ValueError, OverflowError):
                 raise BrokenStreamError(Fault.TOKENS_NOT_READ) from None
 
     def _uncounted(self) -> int:

@@ -50,8 +50,9 @@ class Server:
 
     @property
     def is_reachable(self) -> bool:
-        """Whether it has answered lately."""
-        silent_seconds = self._clock.monotonic_seconds() - self._answered_seconds
+        """Whether it has answered lately, or an answer went on: who is busy may leave a look waiting."""
+        answered_seconds = max(self._answered_seconds, self._snapshot.said_seconds)
+        silent_seconds = self._clock.monotonic_seconds() - answered_seconds
         return silent_seconds <= self._parameters.unreachable_seconds
 
     async def wait(self, context_tokens: int, prompts: Prompts) -> None:
@@ -75,10 +76,10 @@ class Server:
         self._answered_seconds = self._clock.monotonic_seconds()
 
     async def follow(self) -> None:
-        """Looks again and again, for ever."""
-        while True:
-            await self._sleep(self._parameters.load_interval_seconds)
-            await self._look_once()
+        """Looks at its health and its numbers again and again, for ever; neither waits for the other."""
+        async with asyncio.TaskGroup() as looks:
+            looks.create_task(self._follow_health())
+            looks.create_task(self._follow_numbers())
 
     async def look(self) -> Numbers:
         """Returns its numbers now, as far as it says any."""
@@ -91,13 +92,23 @@ class Server:
         self._snapshot.looked(numbers, self._clock.monotonic_seconds())
         return numbers
 
-    async def _look_once(self) -> None:
-        try:
-            if await self._connection.get("/health", seconds=_ANSWER_SECONDS) is not None:
-                self._answered_seconds = self._clock.monotonic_seconds()
-        except (ServerAwayError, KeyRefusedError):
-            return
-        await self.look()
+    async def _follow_health(self) -> None:
+        """Looks often enough that one look may be lost."""
+        unreachable_seconds = self._parameters.unreachable_seconds
+        interval_seconds = min(self._parameters.load_interval_seconds, unreachable_seconds / 4)
+        answer_seconds = min(_ANSWER_SECONDS, unreachable_seconds / 3)
+        while True:
+            await self._sleep(interval_seconds)
+            try:
+                if await self._connection.get("/health", seconds=answer_seconds) is not None:
+                    self._answered_seconds = self._clock.monotonic_seconds()
+            except (ServerAwayError, KeyRefusedError):
+                pass
+
+    async def _follow_numbers(self) -> None:
+        while True:
+            await self._sleep(self._parameters.load_interval_seconds)
+            await self.look()
 
     async def _models(self) -> list[Any]:
         """Returns what the server says that it serves, once it says anything."""

@@ -30,6 +30,8 @@ class CannedServer:
     tokens: Sequence[int] | None = None
     metrics: str | None = None
     is_healthy: bool = True
+    # A path that is never answered.
+    silent_path: str = ""
     bodies: list[dict[str, Any]] = field(default_factory=list)
     headers: list[bytes] = field(default_factory=list)
     # Connections of completions that their caller closed.
@@ -73,6 +75,9 @@ class CannedServer:
         if path == "/v1/completions":
             self.bodies.append(json.loads(body))
             await self._stream(reader, writer)
+            return
+        if path == self.silent_path:
+            await reader.read(1)
             return
         status, content = self._told(path)
         writer.write(_head(status, len(content)) + content)

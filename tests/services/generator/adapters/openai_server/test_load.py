@@ -37,6 +37,14 @@ def test_what_is_no_number_is_no_metric() -> None:
         of(ServerKind.VLLM, "vllm:num_requests_running many\n")
 
 
+@pytest.mark.parametrize("value", ["+Inf", "-Inf", "NaN", "-1", "1e400", "1e18"])
+def test_a_number_that_cannot_be_is_not_known(value: str) -> None:
+    numbers = of(ServerKind.VLLM, f"vllm:num_requests_running {value}\nvllm:kv_cache_usage_perc {value}\n")
+    assert (numbers.running_requests, numbers.kv_usage) == (None, None)
+    huge = f'vllm:cache_config_info{{block_size="16",num_gpu_blocks="{10**12}"}} 1.0'
+    assert of(ServerKind.VLLM, huge) == UNKNOWN
+
+
 def test_an_idle_server_runs_nothing_and_a_busy_one_is_as_old_as_its_silence() -> None:
     snapshot = LoadSnapshot(0.0)
     snapshot.looked(Numbers(2, 1, 0.5, 3), 10.0)
@@ -45,8 +53,10 @@ def test_an_idle_server_runs_nothing_and_a_busy_one_is_as_old_as_its_silence() -
     snapshot.stepped(5, 13.0)
     busy = snapshot.read(3, 14.0)
     assert (busy.running_requests, busy.kv_usage, busy.output_tokens_total) == (2, 0.5, 5)
-    # The numbers are older than the last step.
-    assert busy.age_seconds == 4.0
+    # Metrics that come late are no engine without steps.
+    assert busy.age_seconds == 1.0
+    late = snapshot.read(3, 40.0)
+    assert (late.running_requests, late.kv_usage, late.age_seconds) == (None, None, 27.0)
     snapshot.looked(UNKNOWN, 15.0)
     blind = snapshot.read(3, 16.0)
     assert (blind.running_requests, blind.kv_usage, blind.preempted_requests_total) == (None, None, None)
