@@ -8,11 +8,13 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Final, NamedTuple
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, field_validator
 
 _NANOS: Final = 1_000_000_000
 # A class that never had a price has had the first one all along: nothing else is known of its past.
 BEGINNING: Final = datetime(1970, 1, 1, tzinfo=UTC)
+# The store counts seconds in 32 bits.
+_END: Final = datetime(2106, 1, 1, tzinfo=UTC)
 
 
 class GpuPrice(BaseModel):
@@ -42,6 +44,15 @@ class GpuPrice(BaseModel):
         description="when it began, with its offset from UTC; left out: when the pipeline first read it, or "
         "ever, where the class had no price. Prices of before stay in the store",
     )
+
+    @field_validator("since")
+    @classmethod
+    def _the_store_has_such_a_second(cls, since: datetime | None) -> datetime | None:
+        if since is None:
+            return None
+        if not BEGINNING <= since < _END:
+            raise ValueError("since is from 1970 on and before 2106")
+        return since.astimezone(UTC).replace(microsecond=0)
 
 
 class PriceRow(NamedTuple):
@@ -80,7 +91,7 @@ def _row_to_add(price: GpuPrice, stored: Sequence[PriceRow], now: datetime, curr
         in_force = max((row for row in of_class if row.since <= now), key=lambda row: row.since, default=None)
         since = now if of_class else BEGINNING
     else:
-        since = price.since.astimezone(UTC).replace(microsecond=0)
+        since = price.since
         in_force = next((row for row in of_class if row.since == since), None)
     row = PriceRow(price.gpu_class, price.name, round(price.price_per_hour * _NANOS), currency, since)
     # Whoever starts again adds nothing; a correction of the same moment is a row that was written later.

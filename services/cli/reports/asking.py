@@ -80,7 +80,7 @@ class Answer:
             return
         console = Console(markup=False, emoji=False)
         if self.rows:
-            console.print(table_of(self.by, measures, self.rows))
+            console.print(table_of(self.by, measures, self.rows, console.width))
         else:
             console.out(f"{empty} {self.span.shown}; look further back with --since 7d.", highlight=False)
         if lag is not None and lag["behind_seconds"] > _BEHIND_SECONDS:
@@ -91,7 +91,7 @@ def answer_to(
     report: Report, by: tuple[str, ...], since: str, until: str, *, data_dir: Path, clickhouse: str
 ) -> Answer:
     """Returns the answer of the store; StackError where it cannot be asked."""
-    span = parse_span(since, until, datetime.now(UTC))
+    span = report.covered(parse_span(since, until, datetime.now(UTC)))
     store = store_of(data_dir, clickhouse)
     return Answer(report, by, span, store.rows(*report.question(by, span)), store)
 

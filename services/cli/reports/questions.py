@@ -9,6 +9,12 @@ from deploy.local.stack.errors import StackError
 from services.cli.reports.span import Span
 
 _BY_TIME: Final = ("minute", "hour", "day")
+# What of a moment is 0 where a step of time begins.
+_BEGINNING: Final[Mapping[str, Mapping[str, int]]] = {
+    "minute": {"second": 0, "microsecond": 0},
+    "hour": {"minute": 0, "second": 0, "microsecond": 0},
+    "day": {"hour": 0, "minute": 0, "second": 0, "microsecond": 0},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +51,10 @@ class Report:
             raise StackError(f"--by of report {self.name} takes some of {known}, with commas between them.")
         return names
 
+    def covered(self, span: Span) -> Span:
+        """Returns the span from the beginning of its first step: a view by the hour has no part of one."""
+        return span._replace(since=span.since.replace(**_BEGINNING.get(self.moment, {})))
+
     def question(self, by: tuple[str, ...], span: Span) -> tuple[str, dict[str, Any]]:
         """Returns the query and its parameters."""
         groups = [f"{self.dimensions[name]} AS group_{name}" for name in by]
@@ -57,14 +67,14 @@ class Report:
             f" WHERE {' AND '.join((self._bounds, *([self.where] if self.where else [])))}"
             f" GROUP BY {', '.join(f'group_{name}' for name in by)} ORDER BY {', '.join(order)}"
         )
-        return text, {"since": _micro(span.since), "until": _micro(span.until)}
+        return text, {"since": _micro(self.covered(span).since), "until": _micro(span.until)}
 
     @property
     def _bounds(self) -> str:
         since, until = (f"fromUnixTimestamp64Micro({{{name}:Int64}}, 'UTC')" for name in ("since", "until"))
         if self.moment == "day":
-            # A day counts whole.
-            return f"day >= toDate({since}) AND day <= toDate({until})"
+            # A day that begins with `until` is the next span's: months that follow each other share none.
+            return f"day >= toDate({since}) AND day <= toDate({until} - toIntervalMicrosecond(1))"
         return f"{self.moment} >= {since} AND {self.moment} < {until}"
 
 

@@ -17,8 +17,8 @@ _GIBIBYTE: Final = 2**30
 _MISSING: Final = "–"  # noqa: RUF001 - as tables write it
 # Of a pseudonym: enough to tell tenants apart.
 _DIGITS: Final = 11
-# Longer names take several lines where there is no room.
-_NAME_WIDTH: Final = 11
+# Between two columns.
+_GAP: Final = 2
 
 
 # From here on the fourth decimal tells nobody anything.
@@ -41,22 +41,51 @@ _FORMS: Final[Mapping[str, Callable[[Any], str]]] = {
 }
 
 
-def table_of(by: Sequence[str], measures: Sequence[Measure], rows: Sequence[Mapping[str, Any]]) -> Table:
-    """Returns a table of the groups and of the measures that are shown."""
+def table_of(
+    by: Sequence[str], measures: Sequence[Measure], rows: Sequence[Mapping[str, Any]], width: int
+) -> Table:
+    """Returns a table of the groups and of the measures that are shown, at most `width` columns wide.
+
+    A number is never cut: where there is no room, titles take several lines, and then names do.
+    """
     shown = [measure for measure in measures if measure.is_shown]
+    titles = [*(name.replace("_", " ") for name in by), *(measure.title for measure in shown)]
+    lines = [
+        [
+            *(_group(name, row) for name in by),
+            *(_cell(measure.form, row[measure.name]) for measure in shown),
+        ]
+        for row in rows
+    ]
     table = Table(box=box.SIMPLE_HEAD, padding=(0, 1), collapse_padding=True, pad_edge=False, show_edge=False)
-    for name in by:
-        longest = max((len(_group(name, row)) for row in rows), default=0)
-        table.add_column(name.replace("_", " "), overflow="fold", min_width=min(longest, _NAME_WIDTH))
-    for measure in shown:
-        cells = [_cell(measure.form, row[measure.name]) for row in rows]
-        # A number is never cut; its title may take several lines.
-        widest = max(map(len, (*cells, *measure.title.split())), default=0)
-        table.add_column(measure.title, justify="right", min_width=widest)
-    for row in rows:
-        groups = (_group(name, row) for name in by)
-        table.add_row(*groups, *(_cell(measure.form, row[measure.name]) for measure in shown))
+    for place, (title, fitting) in enumerate(
+        zip(titles, _widths(titles, lines, len(by), width), strict=True)
+    ):
+        table.add_column(
+            title, justify="left" if place < len(by) else "right", overflow="fold", width=fitting
+        )
+    for line in lines:
+        table.add_row(*line)
     return table
+
+
+def _widths(titles: Sequence[str], lines: Sequence[Sequence[str]], names: int, width: int) -> list[int]:
+    """How wide each column is; the first `names` hold names, which may be folded, the others numbers."""
+    cells = [max((len(line[place]) for line in lines), default=0) for place in range(len(titles))]
+    words = [max(map(len, title.split())) for title in titles]
+    found = [max(len(title), cell) for title, cell in zip(titles, cells, strict=True)]
+    least = [
+        word if place < names else max(word, cell)
+        for place, (word, cell) in enumerate(zip(words, cells, strict=True))
+    ]
+    numbers, folded = range(names, len(titles)), range(names)
+    for places in (numbers, folded):
+        while sum(found) + _GAP * (len(found) - 1) > width:
+            widest = max(places, key=lambda place: found[place] - least[place], default=0)
+            if found[widest] <= least[widest]:
+                break
+            found[widest] -= 1
+    return found
 
 
 def as_json(

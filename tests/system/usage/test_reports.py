@@ -4,6 +4,7 @@ import asyncio
 import csv
 import io
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -72,9 +73,10 @@ def reports(
 ) -> Any:
     terminal = Terminal(monkeypatch, capsys)
     monkeypatch.setenv("COLUMNS", "80")
-    since = ("--since", f"{yesterday('00:00:00'):%Y-%m-%d}")
+    midnight = f"{yesterday('00:00:00'):%Y-%m-%d}"
 
     def run(*arguments: str) -> str:
+        since = () if "--since" in arguments else ("--since", midnight)
         said = terminal.comptoir("report", *arguments, *since, "--clickhouse", clickhouse.url)
         assert said.status == 0, said.err
         assert max(map(len, said.out.splitlines())) <= 80 or "--json" in arguments or "--csv" in arguments
@@ -147,6 +149,28 @@ def test_latency_errors_and_headroom_are_grouped_as_asked(reports: Any) -> None:
     assert (headroom["waiting_max"], headroom["kv_max"], headroom["free_bytes_min"]) == (4, 0.25, 3 * 2**30)
     for report in ("latency", "errors", "headroom", "usage"):
         assert "…" not in reports(report)
+
+
+def test_an_error_of_the_last_half_hour_is_not_denied(reports: Any) -> None:
+    # The view knows the hour of an error; a span that began within it had none of it.
+    half_past, eleven = (f"{yesterday(clock):%Y-%m-%dT%H:%M}" for clock in ("10:30:00", "11:00:00"))
+    told = json.loads(reports("errors", "--since", half_past, "--until", eleven, "--json"))
+    assert [row["requests"] for row in told["rows"]] == [2]
+    assert told["since"] == yesterday("10:00:00").isoformat()
+    assert rows_of(reports("cost", "--since", half_past, "--until", eleven, "--json"))
+
+
+def test_a_day_is_in_one_of_two_spans_that_follow_each_other(reports: Any) -> None:
+    midnight = yesterday("00:00:00")
+    before, after = (f"{midnight + timedelta(days=days):%Y-%m-%d}" for days in (-1, 1))
+    between = f"{midnight:%Y-%m-%d}"
+    spans = [(before, between), (between, after)]
+    for by in ("tenant", "model"):
+        found = [
+            rows_of(reports("cost", "--by", by, "--since", since, "--until", until, "--json"))
+            for since, until in spans
+        ]
+        assert [sum(row["cost"] for row in rows) for rows in found] == [0, pytest.approx(0.45)]
 
 
 @pytest.mark.parametrize(

@@ -93,3 +93,15 @@ def test_an_old_day_keeps_its_price_whatever_is_declared_later(changes: list[tup
         seen[now + timedelta(seconds=1)] = in_force(stored, now)
         now += timedelta(days=days)
     assert len({row.since for row in stored}) == len(stored)
+
+
+@pytest.mark.parametrize("since", ["1969-12-31T23:59:59Z", "2106-01-01T00:00:00Z", "9999-12-31T23:59:59Z"])
+def test_a_moment_that_the_store_cannot_hold_is_refused_before_it_is_written(since: str) -> None:
+    with pytest.raises(ValidationError, match="since is from 1970 on and before 2106"):
+        GpuPrice.model_validate({"gpu_class": 7, "price_per_hour": 1, "since": since})
+
+
+def test_two_prices_within_one_second_are_two_of_one_moment() -> None:
+    moments = [EARLIER.replace(microsecond=number) for number in (1, 2)]
+    with pytest.raises(ValueError, match="two prices since one moment"):
+        check_declared([price(1.0 + nth, moment) for nth, moment in enumerate(moments)])

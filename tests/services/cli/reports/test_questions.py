@@ -28,6 +28,24 @@ def test_times_go_newest_first_and_the_span_is_a_parameter() -> None:
     assert parameters == {"since": 1_795_651_200_000_000, "until": 1_795_737_600_000_000}
 
 
+@pytest.mark.parametrize(
+    ("report", "begins"),
+    [
+        (USAGE, "09:20:30.000007"),
+        (LATENCY, "09:20:30.000007"),
+        (HEADROOM, "09:20:00"),
+        (ERRORS, "09:00:00"),
+        (COST, "09:00:00"),
+        (TENANTS, "00:00:00"),
+    ],
+)
+def test_a_span_begins_where_a_step_of_the_view_does(report: Report, begins: str) -> None:
+    asked = Span(datetime(2026, 11, 27, 9, 20, 30, 7, tzinfo=UTC), datetime(2026, 11, 27, 9, 50, tzinfo=UTC))
+    first = datetime.fromisoformat(f"2026-11-27T{begins}+00:00")
+    assert report.covered(asked) == Span(first, asked.until)
+    assert report.question(report.usual, asked)[1]["since"] == round(first.timestamp() * 1_000_000)
+
+
 def test_a_tenants_cost_is_told_by_the_day() -> None:
     assert cost_report("")[0] is COST
     assert cost_report("tenant,day") == (TENANTS, ("tenant", "day"))
