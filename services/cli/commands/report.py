@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from deploy.local.stack.options import DEFAULT_DATA_DIR
 from services.cli.commands.report_cost import cost
@@ -184,7 +184,7 @@ def _latency_by_hour(data_dir: Path, clickhouse: str, hours: int, as_json: bool)
 
 
 def _table(rows: list[dict[str, Any]]) -> Table:
-    table = Table(*_COLUMNS.values())
+    table = Table(*(Column(title, overflow="fold") for title in _COLUMNS.values()))
     for row in rows:
         table.add_row(*(_cell(name, row[name]) for name in _COLUMNS))
     return table

@@ -37,6 +37,7 @@ _SUPPOSED: Final = Measure("what_if_per_million", "", "what if", "money")
 # Left out of a table that has one column more.
 _PARTS: Final = ("served_cost", "cancelled_cost", "idle_cost")
 _WIDTH: Final = 80
+_HOUR_SECONDS: Final = 3_600
 
 
 def cost(  # noqa: PLR0913, PLR0917 - one argument per option of the command line
@@ -148,15 +149,17 @@ def _say_more(rows: list[dict[str, Any]], notes: list[str]) -> None:
     console = Console(markup=False, emoji=False)
     currencies = sorted({str(row["currency"]) for row in rows} - {""})
     unpriced = sum(row["unpriced_requests"] for row in rows)
+    # Of tenants the store knows days, and no seconds.
+    hours = sum(row.get("unpriced_gpu_seconds", 0.0) for row in rows) / _HOUR_SECONDS
     said = []
     if currencies:
         said.append(f"In {', '.join(currencies)}, by the price list of the time.")
     if any(row["currencies"] > 1 for row in rows):
         said.append("A row adds up several currencies: group by hour or day to part them.")
     said += _batch(rows)
-    if unpriced or (rows and not currencies):
+    if unpriced or hours or (rows and not currencies):
         said.append(
-            f"{unpriced:,} requests have no cost: declare usage.gpu_prices for the class of their replicas"
+            f"{hours:,.1f} accelerator hours and {unpriced:,} requests have no cost: declare usage.gpu_prices for the class of their replicas"
             " (generator.gpu_class) and restart the pipeline, or wait for a replica's second sample."
         )
     for note in (*said, *notes):

@@ -56,6 +56,16 @@ def test_a_table_has_milliseconds_and_tokens_per_second(
     assert cells == ["eu-fr", "tiny-eu", "11-22 07:00", "42", "12", "46", "79", "276", "301"]
 
 
+def test_a_long_name_is_folded_and_not_cut(
+    terminal: Terminal, paths: DataPaths, rows: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    rows.append({**ROW, "model": "mistral-small-3.2-24b-instruct"})
+    said = terminal.comptoir("report", "latency", "--data-dir", str(paths.root))
+    body = [line.strip("│").split("│") for line in said.out.splitlines() if line.startswith("│")]
+    assert "".join(cells[1].strip() for cells in body) == "mistral-small-3.2-24b-instruct"
+
+
 def test_what_has_no_first_token_has_no_time_to_it(
     terminal: Terminal, paths: DataPaths, rows: list[dict[str, Any]]
 ) -> None:
