@@ -2,19 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from deploy.local.stack.errors import StackError
 from services.cli.reports.span import Span
 
 _BY_TIME: Final = ("minute", "hour", "day")
-# What of a moment is 0 where a step of time begins.
-_BEGINNING: Final[Mapping[str, Mapping[str, int]]] = {
-    "minute": {"second": 0, "microsecond": 0},
-    "hour": {"minute": 0, "second": 0, "microsecond": 0},
-    "day": {"hour": 0, "minute": 0, "second": 0, "microsecond": 0},
-}
+# A moment of UTC has whole steps of each since then.
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_STEP: Final = {"minute": timedelta(minutes=1), "hour": timedelta(hours=1), "day": timedelta(days=1)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +50,8 @@ class Report:
 
     def covered(self, span: Span) -> Span:
         """Returns the span from the beginning of its first step: a view by the hour has no part of one."""
-        return span._replace(since=span.since.replace(**_BEGINNING.get(self.moment, {})))
+        step = _STEP.get(self.moment, timedelta(microseconds=1))
+        return span._replace(since=span.since - (span.since - _EPOCH) % step)
 
     def question(self, by: tuple[str, ...], span: Span) -> tuple[str, dict[str, Any]]:
         """Returns the query and its parameters."""
