@@ -160,7 +160,8 @@ def _say_more(rows: list[dict[str, Any]], notes: list[str]) -> None:
     if unpriced or hours or (rows and not currencies):
         said.append(
             f"{hours:,.1f} accelerator hours and {unpriced:,} requests have no cost: declare"
-            " usage.gpu_prices for the class of their replicas (generator.gpu_class) and restart the pipeline, or wait for a replica's second sample."
+            " usage.gpu_prices for the class of their replicas (generator.gpu_class) and restart the"
+            " pipeline, or wait for a replica's second sample."
         )
     for note in (*said, *notes):
         console.out(note if note.startswith(" ") else textwrap.fill(note, _WIDTH), highlight=False)
