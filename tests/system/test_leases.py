@@ -70,7 +70,7 @@ def chat(client: httpx.AsyncClient, api_key: str, **fields: Any) -> Awaitable[ht
 
 
 async def test_256_admissions_that_are_never_used_keep_others_out_for_seconds_only(tmp_path: Path) -> None:
-    async with serving(tmp_path) as processes, httpx.AsyncClient(base_url=processes.base_url) as client:
+    async with serving(tmp_path) as processes, _client(processes) as client:
         abuser, other = await processes.key("abuser", concurrency=256), await processes.key("other")
         await until(lambda: is_admitted(processes, other), 30)
         for _ in range(255):
@@ -177,7 +177,7 @@ async def test_every_ticket_that_is_used_of_one_lease_is_charged(tmp_path: Path)
 
 
 async def test_a_client_that_asks_one_thing_after_another_is_never_refused(tmp_path: Path) -> None:
-    async with serving(tmp_path) as processes, httpx.AsyncClient(base_url=processes.base_url) as client:
+    async with serving(tmp_path) as processes, _client(processes) as client:
         api_key = await processes.key("acme", concurrency=1)
         await _until_ready(client)
         statuses = [(await chat(client, api_key, max_tokens=2)).status_code for _ in range(60)]
@@ -189,6 +189,11 @@ async def _used_tokens(call: Any) -> int:
         if answer.HasField("finished"):
             return int(answer.finished.input_tokens + answer.finished.output_tokens)
     raise AssertionError("the answer is not whole")
+
+
+def _client(processes: ServingProcesses) -> httpx.AsyncClient:
+    # httpx's own five seconds are less than what an answer may take on a busy machine.
+    return httpx.AsyncClient(base_url=processes.base_url, timeout=60)
 
 
 async def _until_ready(client: httpx.AsyncClient) -> None:
