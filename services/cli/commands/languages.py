@@ -16,6 +16,7 @@ from services.cli.adapters.language_detection import detecting
 from services.cli.adapters.tokenizer import counting_by
 from services.cli.administering import AsJson
 from services.cli.answering import said_of
+from services.cli.bench.errors import BenchError
 from services.cli.endpoint import found_endpoint, needed_key
 from services.cli.languages.answers import Answered, answering, asked
 from services.cli.languages.corpus import LANGUAGES, Language
@@ -62,7 +63,10 @@ def languages(  # noqa: PLR0913 - each is an option
     """
     chosen = _chosen(only or [])
     if tokenizer is not None:
-        count = counting_by(tokenizer)
+        try:
+            count = counting_by(tokenizer)
+        except BenchError as error:
+            raise StackError(str(error)) from None
         _show(tokenizer.name, [_counted(one, count) for one in chosen], [], price, as_json=as_json)
         return
     paths = DataPaths(data_dir.resolve())

@@ -69,6 +69,12 @@ def test_an_unknown_language_is_answered_with_those_there_are(terminal: Terminal
     assert said.err == f"comptoir: --language takes {', '.join(LANGUAGES)}.\n"
 
 
+def test_a_tokenizer_that_is_not_there_is_said_in_a_sentence(terminal: Terminal, tmp_path: Path) -> None:
+    said = terminal.comptoir("languages", "--tokenizer", str(tmp_path))
+    assert said.status == 1
+    assert said.err == f"comptoir: {tmp_path}/tokenizer.json is no tokenizer.json that can be read.\n"
+
+
 def test_an_endpoint_that_counts_nothing_is_answered_with_the_next_step(
     terminal: Terminal, paths: DataPaths
 ) -> None:
