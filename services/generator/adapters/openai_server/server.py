@@ -13,8 +13,8 @@ from services.generator.adapters.openai_server.connection import (
 from services.generator.adapters.openai_server.kinds import Kind
 from services.generator.adapters.openai_server.load import UNKNOWN, LoadSnapshot, Numbers, numbers_of
 from services.generator.adapters.prompts.prompts import Prompts
-from services.generator.domain.foreign_engine import OpenAiServerParameters
-from services.generator.domain.ports import Sleep
+from services.generator.domain.foreign_engine import OpenAiServerParameters, PrefixCache
+from services.generator.domain.ports import Feature, Sleep
 from services.generator.domain.prompt import Text
 from services.kernel.clock import Clock
 from services.runtime.logs import get_logger
@@ -73,6 +73,7 @@ class Server:
                 "server with a longer one, or lower the model's context_tokens in the catalog."
             )
         await self._check_tokenizer(prompts)
+        await self._check_salt()
         self._answered_seconds = self._clock.monotonic_seconds()
 
     async def follow(self) -> None:
@@ -134,6 +135,27 @@ class Server:
                 is_told = True
                 _log.info("engine_awaited")
             await self._sleep(_RETRY_SECONDS)
+
+    async def _check_salt(self) -> None:
+        """Raises SettingsError where tenants are kept apart by a salt of which the server does not know.
+
+        One that does not describe what it takes is believed, and the log says so.
+        """
+        is_salted = Feature.PREFIX_SALT in self._kind.features
+        if not is_salted or self._parameters.prefix_cache is not PrefixCache.PER_REQUEST:
+            return
+        try:
+            content = await self._connection.get("/openapi.json", seconds=_ANSWER_SECONDS)
+        except (ServerAwayError, KeyRefusedError):
+            content = None
+        if _object(content) is None:
+            _log.warning("engine_salt_unchecked")
+        elif b'"cache_salt"' not in (content or b""):
+            raise SettingsError(
+                "the server knows no cache_salt, so its prefix cache would show one tenant what another "
+                "asked: take a later release, or set generator.openai_server.prefix_cache to off and start "
+                "it without the cache, or to one_tenant together with generator.tenant."
+            )
 
     async def _check_tokenizer(self, prompts: Prompts) -> None:
         """Raises SettingsError where the server reads a text as other tokens than the model folder does.

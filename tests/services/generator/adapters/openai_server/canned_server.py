@@ -29,6 +29,7 @@ class CannedServer:
     models: Sequence[dict[str, Any]] = ({"id": "canned"},)
     tokens: Sequence[int] | None = None
     metrics: str | None = None
+    description: str | None = None
     is_healthy: bool = True
     # A path that is never answered.
     silent_path: str = ""
@@ -88,6 +89,8 @@ class CannedServer:
             return OK, json.dumps({"data": list(self.models)}).encode()
         if path == "/health":
             return (OK if self.is_healthy else "503 Service Unavailable"), b"{}"
+        if path == "/openapi.json" and self.description is not None:
+            return OK, self.description.encode()
         if path == "/tokenize" and self.tokens is not None:
             return OK, json.dumps({"tokens": list(self.tokens)}).encode()
         if path.endswith("/metrics") and self.metrics is not None:

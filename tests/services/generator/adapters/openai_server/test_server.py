@@ -1,11 +1,17 @@
 """A server that is busy or slow is not away, and what it says beyond belief harms nobody."""
 
+from contextlib import nullcontext
+
+import pytest
+from structlog.testing import capture_logs
+
 from services.generator.adapters.openai_server.connection import Connection
 from services.generator.adapters.openai_server.kinds import KINDS
 from services.generator.adapters.openai_server.load import LoadSnapshot
 from services.generator.adapters.openai_server.server import Server
 from services.generator.domain.foreign_engine import OpenAiServerParameters, ServerKind
 from services.kernel.clock import ManualClock
+from services.runtime.settings import SettingsError
 from tests.contracts.engine_requests import until
 from tests.services.generator.adapters.openai_server.canned_engine import engine_before
 from tests.services.generator.adapters.openai_server.canned_server import CannedServer
@@ -41,3 +47,31 @@ async def test_numbers_beyond_belief_end_no_look() -> None:
         await until(lambda: sum(b" /metrics " in head for head in server.headers) > 2, 30)
         await engine.check_health()
         assert engine.load().kv_usage is None
+
+
+@pytest.mark.parametrize(
+    ("told", "is_salted"),
+    [
+        ({"kind": "vllm"}, True),
+        ({"kind": "sglang"}, True),
+        ({"kind": "sglang", "prefix_cache": "off"}, False),
+        ({"kind": "llama_cpp"}, False),
+    ],
+)
+async def test_a_server_that_knows_no_salt_is_refused_where_a_salt_keeps_tenants_apart(
+    told: dict[str, str], is_salted: bool
+) -> None:
+    for description, starts in (
+        ('{"CompletionRequest": {"cache_salt": {}}}', True),
+        (None, True),
+        ('{"CompletionRequest": {"user": {}}}', not is_salted),
+    ):
+        server = CannedServer(description=description)
+        async with server.running():
+            with capture_logs() as logs:
+                expected = nullcontext() if starts else pytest.raises(SettingsError, match="no cache_salt")
+                with expected:
+                    async with engine_before(server, **told):
+                        pass
+            warned = [one for one in logs if one["event"] == "engine_salt_unchecked"]
+            assert bool(warned) == (description is None and is_salted)
