@@ -8,9 +8,10 @@ import pytest
 import pytest_asyncio
 
 from services.generator.adapters.engines import engine_from
+from services.generator.adapters.openai_server.kinds import KINDS
 from services.generator.domain.engine_parameters import ServedModel
 from services.generator.domain.foreign_engine import OpenAiServerParameters, ServerKind
-from services.generator.domain.ports import Engine
+from services.generator.domain.ports import Engine, Feature
 from services.generator.domain.reasoning import FORMATS
 from services.generator.domain.warm_up import warm_up
 from services.kernel.clock import SystemClock
@@ -41,6 +42,8 @@ async def served_engine(url: str) -> AsyncIterator[Engine]:
 @pytest.mark.vllm
 @pytest.mark.asyncio(loop_scope="session")
 class TestVllmServer(EngineContract):
+    features = KINDS[ServerKind.VLLM].features | Feature.PRIORITY
+
     @pytest.fixture
     def engine(self, served_engine: Engine) -> Engine:
         return served_engine
