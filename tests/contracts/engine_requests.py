@@ -23,8 +23,9 @@ CONTEXT_TOKENS = 1024
 BOUND_SECONDS = 120.0
 PROMPT = "Écris un bref compte rendu de la réunion."
 GREEDY = Sampling(temperature=0.0)
-# A sampled answer may end with any token; these last until they are given up, or for LASTING_TOKENS.
-LASTING = Sampling(temperature=2.0, ignore_eos=True)
+# These last until they are given up, or for LASTING_TOKENS. What a model says by itself is text: what chance
+# makes of it need be none, and some servers fail over that.
+LASTING = Sampling(temperature=0.0, ignore_eos=True)
 LASTING_TOKENS = 900
 
 
@@ -152,14 +153,19 @@ async def order_of_first_steps(engine: Engine, came: Sequence[tuple[str, int]]) 
     order: list[str] = []
 
     async def wait_for_first_step(name: str, priority: int) -> None:
-        async with aclosing(ask(engine, await chat(engine), tokens=2, priority=priority)) as steps:
+        # As many tokens that no two first ones are read from two connections in one turn of the loop.
+        async with aclosing(ask(engine, await chat(engine), tokens=16, priority=priority)) as steps:
             await anext(steps)
             order.append(name)
+            async for _ in steps:
+                pass
 
     waiting = []
     for index, (name, priority) in enumerate(came):
         waiting.append(asyncio.create_task(wait_for_first_step(name, priority)))
         await holds(engine, RUNNING_REQUESTS + index + 1)
+        # What is sent is not there yet: the engine says when it is.
+        await until(lambda: engine.load().waiting_requests == index + 1, BOUND_SECONDS)  # noqa: B023 - at once
     await running[0].aclose()
     async with asyncio.timeout(BOUND_SECONDS):
         await asyncio.gather(*waiting)

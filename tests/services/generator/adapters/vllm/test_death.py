@@ -5,10 +5,11 @@ import json
 import multiprocessing
 import multiprocessing.process
 import os
+import shutil
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing.context import ForkProcess
 from pathlib import Path
 from types import SimpleNamespace
@@ -159,8 +160,14 @@ async def test_on_a_gpu_too_an_engine_is_a_copy_that_ends_with_the_process_and_i
     assert isinstance(core, ForkProcess)
 
 
-def test_an_engine_that_cannot_start_says_why_in_its_own_words(capfd: pytest.CaptureFixture[str]) -> None:
-    engine = engine_from(SERVED, VllmParameters(kv_cache_memory_bytes=1), SystemClock())
+def test_an_engine_that_cannot_start_says_why_in_its_own_words(
+    capfd: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "broken"
+    shutil.copytree(SERVED.path, folder)
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1_000])
+    engine = engine_from(replace(SERVED, path=str(folder)), VllmParameters(), SystemClock())
     with pytest.raises(SettingsError):
         asyncio.run(engine.start())
-    assert "conserving_memory" in capfd.readouterr().err
+    assert "safetensors" in capfd.readouterr().err.lower()
