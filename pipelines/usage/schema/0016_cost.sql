@@ -157,7 +157,7 @@ FROM
             max(replica_hours.currency) AS currency,
             sum(coalesce(busy_cost, 0)) AS busy,
             sum(computed_tokens) AS computed,
-            countIf(replica_hours.cost IS NULL) AS unknown
+            sum(unpriced_gpu_seconds) > 0 OR sum(up_seconds) = 0 AS unknown
         FROM ${database}.replica_hours
         GROUP BY region, model, replica, day
     ) AS paid
@@ -175,12 +175,13 @@ FROM
         toUInt64(0),
         toUInt64(0),
         toUInt64(0),
-        countIf(replica_hours.cost IS NULL),
+        sum(unpriced_gpu_seconds) > 0,
         if(sum(computed_tokens) = 0, sum(coalesce(busy_cost, 0)), 0),
         toFloat64(0),
         sum(coalesce(replica_hours.cost, 0) - coalesce(busy_cost, 0))
     FROM ${database}.replica_hours
     GROUP BY region, model, replica, day
+    HAVING sum(up_seconds) > 0
 ) AS shares
 GROUP BY region, model, day, tenant, key_epoch, currency
 ORDER BY region, model, day, tenant, key_epoch;

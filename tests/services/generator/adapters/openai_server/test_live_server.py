@@ -1,8 +1,7 @@
 """The contract of engines on a server that already runs: `pytest --engine-url URL --engine-kind KIND`.
 
 Without the option nothing of it is collected. The server holds at least CONTEXT_TOKENS and runs
-RUNNING_REQUESTS at once and no more, so that there is a queue; docs/runbooks/foreign-engines.md has the
-commands.
+RUNNING_REQUESTS at once and no more, so that there is a queue; docs/engines.md has the commands.
 """
 
 import asyncio
