@@ -53,7 +53,7 @@ class ChoiceStream:
             raise ComptoirError(Reason.REQUEST_INVALID, field="sampling")
         if status in _BUSY:
             raise ComptoirError(Reason.REPLICA_OVERLOADED)
-        _log.warning("engine_refused", status=status)
+        _log.warning("engine_refused", http_status=status)
         raise RequestFailedError
 
     async def read(self, receive: Callable[[Delta], None]) -> None:

@@ -142,7 +142,7 @@ async def test_a_refusal_has_a_reason_and_none_of_the_servers_words(status: str,
 async def test_any_other_status_fails_the_request_alone(status: str) -> None:
     with capture_logs() as logs, pytest.raises(RequestFailedError):
         await answered(CannedServer([SECRET.encode()], status=status))
-    assert [one["status"] for one in logs if one["event"] == "engine_refused"] == [int(status[:3])]
+    assert [one["http_status"] for one in logs if one["event"] == "engine_refused"] == [int(status[:3])]
 
 
 async def test_an_abort_closes_the_connection_and_is_the_last_that_is_told() -> None:
