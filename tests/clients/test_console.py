@@ -139,7 +139,8 @@ def console_of(stack: Stack, folder: Path, **changed: Any) -> Iterator[str]:
     document = yaml.safe_load((stack.data_dir / "comptoir.yaml").read_text())
     port = free_port()
     section = document["console"] | {"listen": {"port": port}, "is_open_to_this_machine": True} | changed
-    del section["secret_file"]
+    # The stack's own console listens there, and lets in by links.
+    del section["secret_file"], section["metrics_listen"]
     document["console"] = section
     document["catalog"]["models"].append(
         {"number": 77, "name": MARKUP, "context_tokens": 8, "max_output_tokens": 8}
