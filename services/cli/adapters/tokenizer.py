@@ -1,12 +1,16 @@
 """Counts tokens as a `tokenizer.json` does."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from services.cli.bench.errors import BenchError
-from services.cli.bench.prompts import CountTokens
+
+if TYPE_CHECKING:
+    # With sentences of a folder that not every installation has.
+    from services.cli.bench.prompts import CountTokens
 
 
-def counting_by(path: Path) -> CountTokens:
+def counting_by(path: Path) -> "CountTokens":
     """Returns what counts as a `tokenizer.json` does; BenchError where there is none, or no library."""
     try:
         from tokenizers import Tokenizer  # noqa: PLC0415 - of another distribution, which only this needs
