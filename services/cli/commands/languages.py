@@ -43,7 +43,10 @@ def languages(  # noqa: PLR0913 - each is an option
         list[str] | None, typer.Option("--language", help="A language by its code, such as fr; repeatable.")
     ] = None,
     price: Annotated[
-        float | None, typer.Option(min=0.0, help="Price of a million input tokens, for the cost of a page.")
+        float | None,
+        typer.Option(
+            min=0.0, max=1_000_000.0, help="Price of a million input tokens, for the cost of a page."
+        ),
     ] = None,
     answers: Annotated[
         bool, typer.Option("--answers/--no-answers", help="Ask whether it answers in the language asked for.")
