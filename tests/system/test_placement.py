@@ -35,7 +35,9 @@ async def test_prompts_that_come_through_an_edge_and_begin_alike_are_cached(tmp_
         headers = {"authorization": f"Bearer {key}"}
         async with httpx.AsyncClient(base_url=processes.base_url, headers=headers, timeout=60) as client:
             cached = [
-                await _cached_tokens(client, f"{number} " * 300 + end) for end in "abcd" for number in range(10)
+                await _cached_tokens(client, f"{number} " * 300 + end)
+                for end in "abcd"
+                for number in range(10)
             ]
     finally:
         await processes.stop()

@@ -48,18 +48,21 @@ def random_arrivals(seed: int, *, seconds: float, per_second: float) -> Sequence
     return found
 
 
-async def live(engine: Engine, clock: Clock, arrivals: Sequence[Arrival]) -> list[Came]:
-    """Has each request come at its time, and returns what came of them, in their order."""
+async def live(engine: Engine, clock: Clock, arrivals: Sequence[Arrival], salt: str = "a") -> list[Came]:
+    """Has each request come at its time, and returns what came of them, in their order.
+
+    What an engine has cached from before is found under the same `salt` only.
+    """
     began_seconds = clock.monotonic_seconds()
 
     async def one(arrival: Arrival) -> Came:
         await asyncio.sleep(arrival.at_seconds - (clock.monotonic_seconds() - began_seconds))
-        return await came(engine, clock, arrival)
+        return await came(engine, clock, arrival, salt)
 
     return list(await asyncio.gather(*map(one, arrivals)))
 
 
-async def came(engine: Engine, clock: Clock, arrival: Arrival) -> Came:
+async def came(engine: Engine, clock: Clock, arrival: Arrival, salt: str = "a") -> Came:
     """Asks one request at once."""
     sampling = Sampling(temperature=0.0, ignore_eos=True)
     request = EngineRequest(
@@ -68,7 +71,7 @@ async def came(engine: Engine, clock: Clock, arrival: Arrival) -> Came:
         sampling,
         arrival.output_tokens,
         arrival.priority,
-        "a",
+        salt,
     )
     times, deltas, asked_seconds = list[float](), list[Delta](), clock.monotonic_seconds()
 
