@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 from services.generator.domain.delta import Delta, EngineFinish
 from services.generator.domain.ports import Engine, EngineFailedError, EngineRequest, RequestFailedError
+from services.kernel.errors import ComptoirError
 
 # How each choice of a request ended, by its index.
 Finishes = tuple[EngineFinish, ...]
@@ -21,7 +22,7 @@ async def answer(engine: Engine, request: EngineRequest, take: Callable[[Delta],
     # A failure may come while nobody waits any more; asyncio must not report it with its arguments.
     ended.add_done_callback(lambda done: done.cancelled() or done.exception())
 
-    def receive(news: Delta | EngineFailedError | RequestFailedError) -> None:
+    def receive(news: Delta | EngineFailedError | RequestFailedError | ComptoirError) -> None:
         if ended.done():
             return
         if not isinstance(news, Delta):

@@ -12,6 +12,7 @@ from services.generator.domain.sampling import Sampling
 from services.generator.domain.structure import FIELD, Structure
 from services.generator.domain.terminal_event import Counts, TerminalEvent
 from services.generator.domain.ticket import Claims
+from services.kernel.errors import ComptoirError
 from services.kernel.identity import Identity
 
 Sleep = Callable[[float], Awaitable[None]]
@@ -114,7 +115,7 @@ class CallerGoneError(Exception):
     """What was to be sent cannot reach the caller."""
 
 
-Receive = Callable[[Delta | EngineFailedError | RequestFailedError], None]
+Receive = Callable[[Delta | EngineFailedError | RequestFailedError | ComptoirError], None]
 
 
 class Engine(Protocol):

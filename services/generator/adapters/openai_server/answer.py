@@ -7,6 +7,7 @@ from functools import partial
 from services.generator.adapters.openai_server.stream import ChoiceStream
 from services.generator.domain.delta import Delta, EngineFinish
 from services.generator.domain.ports import Receive, RequestFailedError
+from services.kernel.errors import ComptoirError
 
 
 class Answer:
@@ -25,7 +26,7 @@ class Answer:
         self._ended = ended
         # What opens a choice, and then what reads it, until it has ended.
         self._tasks: dict[int, asyncio.Task[None]] = {}
-        self._is_aborted = False
+        self._is_aborted = self._has_told = False
 
     @property
     def open_choices(self) -> int:
@@ -67,9 +68,14 @@ class Answer:
         except RequestFailedError as failure:
             self._stop()
             self._receive(failure)
+        except ComptoirError as refusal:
+            self._stop()
+            # Another choice may have begun, and then the request was not refused.
+            self._receive(RequestFailedError() if self._has_told else refusal)
 
     def _take(self, index: int, delta: Delta) -> None:
         self._stepped(delta.output_tokens)
+        self._has_told = True
         if delta.finish is not None:
             self._tasks.pop(index, None)
             if not self._tasks:

@@ -38,6 +38,8 @@ def body_of(
         value = _value(sampling, name, index, kind)
         form = kind.forms.get(name)
         body[spelling] = value if form is None or value is None else form(value)
+    if kind.keeps_stops and (sampling.stop or sampling.stop_token_ids):
+        body[kind.keeps_stops] = True
     if sampling.logprobs is not None:
         body |= {"logprobs": sampling.logprobs, "return_tokens_as_token_ids": True}
     if request.returns_token_ids or sampling.logprobs is not None:

@@ -41,7 +41,21 @@ class Choice(msgspec.Struct, frozen=True):
     text: str | None = None
     finish_reason: str | None = None
     token_ids: Sequence[int] | None = None
+    # What ended it, as SGLang and as the others call it: a string, or the id of a token.
+    matched_stop: int | str | None = None
+    stop_reason: int | str | None = None
     logprobs: Logprobs | None = None
+
+    @property
+    def stop(self) -> int | str | None:
+        """The string or the id of the token that ended it; None where something else did."""
+        return self.stop_reason if self.matched_stop is None else self.matched_stop
+
+
+class Error(msgspec.Struct, frozen=True):
+    """Why a server failed; SGLang says with which status it would have refused."""
+
+    code: int | str | None = None
 
 
 class Chunk(msgspec.Struct, frozen=True):
@@ -56,6 +70,15 @@ class Chunk(msgspec.Struct, frozen=True):
     def is_error(self) -> bool:
         """Whether the server says that it failed."""
         return bool(self.error) and bytes(self.error) != b"null"
+
+    @property
+    def error_status(self) -> int:
+        """The HTTP status that the error stands for; 0 where it names none."""
+        try:
+            code = _ERRORS.decode(self.error).code
+        except (msgspec.MsgspecError, RecursionError):
+            return 0
+        return code if isinstance(code, int) else 0
 
     @property
     def output_tokens(self) -> int | None:
@@ -74,6 +97,7 @@ class Chunk(msgspec.Struct, frozen=True):
 
 
 _DECODER = msgspec.json.Decoder(Chunk)
+_ERRORS = msgspec.json.Decoder(Error)
 
 
 def chunk_of(data: bytes) -> Chunk:

@@ -151,7 +151,13 @@ class OpenAiServerEngine:
 
     def _stream(self, request: EngineRequest, ids: Sequence[int], index: int) -> ChoiceStream:
         body = body_of(request, ids, index, self._kind, served_model=self._server.served_model)
-        reader = ChoiceReader(request, index, self._loaded().token_bytes, input_tokens=len(ids))
+        reader = ChoiceReader(
+            request,
+            index,
+            self._loaded().token_bytes,
+            input_tokens=len(ids),
+            keeps_stops=bool(self._kind.keeps_stops),
+        )
         return ChoiceStream(self._connection, body, reader, request.max_output_tokens)
 
     def _check(self, ids: Sequence[int], request: EngineRequest) -> None:

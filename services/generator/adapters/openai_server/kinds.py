@@ -17,13 +17,17 @@ _SEEDS_OF_LLAMA_CPP: Final = 2**32 - 1
 
 @dataclass(frozen=True, slots=True)
 class Metrics:
-    """Names of gauges at `path`; empty is what the server does not say. Numbers of several series add up."""
+    """Names of gauges at `path`; empty is what the server does not say. Numbers of several series add up.
+
+    A series with a value of `part_label` is a part of the one without, which says it all.
+    """
 
     path: str
     running: str
     waiting: str
     kv_usage: str = ""
     preempted: str = ""
+    part_label: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,9 @@ class Kind:
     # Asks the server for token ids of a text: the body for a text.
     tokenize_path: str = ""
     tokenize_field: str = "prompt"
+    # Asks it to leave in the answer what stopped it: it streams the beginning of a stop string before it has
+    # found the string, and then nobody can tell how much of that was one. TensorRT-LLM's count falls without.
+    keeps_stops: str = ""
 
 
 def _same(*names: str) -> dict[str, str]:
@@ -83,17 +90,20 @@ KINDS: Final[Mapping[ServerKind, Kind]] = {
             "sglang:num_queue_reqs",
             "sglang:token_usage",
             "sglang:num_retracted_requests_total",
+            # With its priority scheduling.
+            "priority",
         ),
         _OPENAIS | _FURTHER | _ENDINGS,
         _COUNTED,
         # -1 is its whole vocabulary, and 0 refused.
         forms={"top_k": lambda top_k: top_k if top_k > 0 else -1},
         tokenize_path="/tokenize",
+        keeps_stops="no_stop_trim",
     ),
     ServerKind.TENSORRT_LLM: Kind(
         "tensorrt_llm",
         _IDS | Feature.LOAD,
-        # With `return_perf_metrics: true`; its `/metrics` is JSON of another meaning.
+        # With `return_perf_metrics` and `enable_iter_perf_stats`; its `/metrics` is JSON of another meaning.
         Metrics(
             "/prometheus/metrics",
             "trtllm_num_requests_running",
@@ -103,6 +113,7 @@ KINDS: Final[Mapping[ServerKind, Kind]] = {
         _OPENAIS | _FURTHER | _ENDINGS,
         _COUNTED,
         forms={"top_k": lambda top_k: max(0, top_k)},
+        keeps_stops="include_stop_str_in_output",
     ),
     ServerKind.LLAMA_CPP: Kind(
         "llama_cpp",

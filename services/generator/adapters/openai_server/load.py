@@ -16,6 +16,9 @@ _CACHE_OF_VLLM: Final = "vllm:cache_config_info"
 _LATELY_SECONDS: Final = 15.0
 # More is no count of anything that a server holds.
 _MOST: Final = 2**31
+# A server has a series for each engine, and a line for each series; more would be parsed while streams wait.
+_MOST_SERIES: Final = 1024
+_MOST_LINE_LETTERS: Final = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +50,13 @@ def numbers_of(text: str, metrics: Metrics) -> Numbers:
         filter(None, (metrics.running, metrics.waiting, metrics.kv_usage, metrics.preempted, _CACHE_OF_VLLM))
     )
     lines = [line for line in text.splitlines() if line.startswith(names)]
+    if len(lines) > _MOST_SERIES or any(len(line) > _MOST_LINE_LETTERS for line in lines):
+        raise ValueError("more series than a server has")
     samples: dict[str, list[Sample]] = {}
     for family in text_string_to_metric_families("\n".join(lines) + "\n"):
         for sample in family.samples:
+            if metrics.part_label and sample.labels.get(metrics.part_label):
+                continue
             samples.setdefault(sample.name, []).append(sample)
     # Each engine of a server has a series of its own.
     usages = _values(samples, metrics.kv_usage)

@@ -5,10 +5,13 @@ from typing import Final
 
 from services.generator.adapters.openai_server.chunks import Choice, Chunk
 from services.generator.adapters.openai_server.logprobs import TokenBytes, choices_of
+from services.generator.adapters.openai_server.stops import StopCutter
 from services.generator.domain.delta import Delta, EngineFinish, Measures
 from services.generator.domain.ports import EngineRequest
 
 _FINISHES: Final = {finish.value: finish for finish in (EngineFinish.STOP, EngineFinish.LENGTH)}
+# Statuses of a server that has no room now.
+BUSY: Final = (429, 503)
 _MILLISECONDS: Final = 1000
 # No model has as many tokens.
 _MOST_IDS: Final = 2**31
@@ -21,6 +24,7 @@ class Fault(Enum):
 
     NO_EVENT = "no_event"
     ERROR = "error"
+    OVERLOADED = "overloaded"
     SEVERAL_CHOICES = "several_choices"
     UNKNOWN_FINISH = "unknown_finish"
     COUNT_FELL = "count_fell"
@@ -52,8 +56,11 @@ class ChoiceReader:
         token_bytes: TokenBytes | None = None,
         *,
         input_tokens: int,
+        keeps_stops: bool = False,
     ) -> None:
         self._request = request
+        sampling = request.sampling
+        self._stops = StopCutter(sampling.stop, sampling.stop_token_ids, token_bytes) if keeps_stops else None
         self._input_tokens = input_tokens
         self._index = index
         self._token_bytes = token_bytes
@@ -67,7 +74,8 @@ class ChoiceReader:
     def read(self, chunk: Chunk) -> Delta | None:
         """Returns what is new, if anything is; raises BrokenStreamError."""
         if chunk.is_error:
-            raise BrokenStreamError(Fault.ERROR)
+            is_busy = chunk.error_status in BUSY and not self._said_tokens
+            raise BrokenStreamError(Fault.OVERLOADED if is_busy else Fault.ERROR)
         if len(chunk.choices) > 1:
             raise BrokenStreamError(Fault.SEVERAL_CHOICES)
         self._take_counts(chunk)
@@ -112,7 +120,10 @@ class ChoiceReader:
             raise BrokenStreamError(Fault.UNKNOWN_FINISH)
 
     def _delta(self, choice: Choice) -> Delta | None:
-        delta = Delta(choice.text or "", self._uncounted(), index=self._index)
+        text = choice.text or ""
+        if self._stops is not None:
+            text = self._stops.take(text) if self._finish is None else self._stops.end(text, choice.stop)
+        delta = Delta(text, self._uncounted(), index=self._index)
         if self._request.returns_token_ids or self._request.sampling.logprobs is not None:
             self._take_tokens(choice, delta)
         if not (delta.text or delta.output_tokens):

@@ -8,7 +8,7 @@ import aiohttp
 from services.generator.adapters.openai_server.chunks import chunk_of
 from services.generator.adapters.openai_server.connection import Connection
 from services.generator.adapters.openai_server.events import EventReader, LineTooLongError
-from services.generator.adapters.openai_server.reading import BrokenStreamError, ChoiceReader, Fault
+from services.generator.adapters.openai_server.reading import BUSY, BrokenStreamError, ChoiceReader, Fault
 from services.generator.domain.delta import Delta
 from services.generator.domain.ports import RequestFailedError
 from services.kernel.errors import ComptoirError, Reason
@@ -20,7 +20,6 @@ _DONE: Final = b"[DONE]"
 _OK: Final = 200
 # Of the request as it was sent; the rest is the server's own.
 _INVALID: Final = (400, 413, 422)
-_BUSY: Final = (429, 503)
 # Twenty likely tokens in each place, and what stands around them.
 _BYTES_PER_TOKEN: Final = 16 * 1024
 _BYTES_BESIDE: Final = 16 * 1024 * 1024
@@ -51,16 +50,21 @@ class ChoiceStream:
         response.close()
         if status in _INVALID:
             raise ComptoirError(Reason.REQUEST_INVALID, field="sampling")
-        if status in _BUSY:
+        if status in BUSY:
             raise ComptoirError(Reason.REPLICA_OVERLOADED)
         _log.warning("engine_refused", http_status=status)
         raise RequestFailedError
 
     async def read(self, receive: Callable[[Delta], None]) -> None:
-        """Tells each delta, the last with its finish; raises RequestFailedError, whose fault is logged."""
+        """Tells each delta, the last with its finish; raises RequestFailedError, whose fault is logged.
+
+        REPLICA_OVERLOADED comes from a server that found no room once it had answered.
+        """
         try:
             await self._read(receive)
         except BrokenStreamError as broken:
+            if broken.fault is Fault.OVERLOADED:
+                raise ComptoirError(Reason.REPLICA_OVERLOADED) from None
             raise _failed(broken.fault) from None
         except LineTooLongError:
             raise _failed(Fault.TOO_LONG) from None

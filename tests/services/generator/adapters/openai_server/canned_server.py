@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import Enum
@@ -33,6 +33,8 @@ class CannedServer:
     is_healthy: bool = True
     # A path that is never answered.
     silent_path: str = ""
+    # What a request with that seed is answered instead.
+    by_seed: Mapping[int, Sequence[bytes]] = field(default_factory=dict)
     bodies: list[dict[str, Any]] = field(default_factory=list)
     headers: list[bytes] = field(default_factory=list)
     # Connections of completions that their caller closed.
@@ -99,7 +101,7 @@ class CannedServer:
 
     async def _stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writer.write(_head(self.status, None))
-        for piece in self.pieces:
+        for piece in self.by_seed.get(self.bodies[-1].get("seed", -1), self.pieces):
             writer.write(piece)
             await writer.drain()
             await asyncio.sleep(0)

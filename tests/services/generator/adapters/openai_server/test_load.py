@@ -32,6 +32,19 @@ def test_what_a_server_does_not_say_is_unknown() -> None:
     assert of(ServerKind.SGLANG, "vllm:num_requests_running 3\n") == UNKNOWN
 
 
+@pytest.mark.parametrize(
+    "page",
+    [
+        "".join(f'vllm:num_requests_running{{engine="{engine}"}} 1\n' for engine in range(2000)),
+        f'vllm:num_requests_running{{engine="{"x" * 10_000}"}} 1\n',
+    ],
+    ids=["series", "line"],
+)
+def test_a_page_of_more_series_than_a_server_has_is_not_parsed(page: str) -> None:
+    with pytest.raises(ValueError, match="more series"):
+        of(ServerKind.VLLM, page)
+
+
 def test_what_is_no_number_is_no_metric() -> None:
     with pytest.raises(ValueError, match="could not convert"):
         of(ServerKind.VLLM, "vllm:num_requests_running many\n")

@@ -50,6 +50,24 @@ async def test_numbers_beyond_belief_end_no_look() -> None:
 
 
 @pytest.mark.parametrize(
+    "page",
+    [
+        "# HELP x y\n" * 1_000_000,
+        "vllm:num_requests_running " + "1" * 9_000_000,
+        "vllm:num_requests_running 1\n" * 200_000,
+    ],
+    ids=["too long", "one line", "series"],
+)
+async def test_a_monstrous_page_of_numbers_is_no_load_and_ends_nothing(page: str) -> None:
+    server = CannedServer(metrics=page)
+    async with server.running(), engine_before(server, load_interval_seconds=0.02) as engine:
+        server.headers.clear()
+        await until(lambda: sum(b" /metrics " in head for head in server.headers) > 1, 60)
+        await engine.check_health()
+        assert engine.load().kv_usage is None
+
+
+@pytest.mark.parametrize(
     ("told", "is_salted"),
     [
         ({"kind": "vllm"}, True),
