@@ -16,6 +16,7 @@ from services.generator.domain.ports import (
 from services.generator.domain.prompt import Chat, ChatTurn, Prompt, Role, Text, TokenIds
 from services.generator.domain.sampling import Sampling
 from services.generator.domain.structure import Structure
+from services.kernel.errors import ComptoirError
 from services.kernel.identity import Identity
 
 RUNNING_REQUESTS = 4
@@ -93,7 +94,7 @@ async def ask(
 
 async def deltas(engine: Engine, request: EngineRequest) -> AsyncGenerator[Delta, None]:
     """The deltas of a request; the engine is free of it once this is closed."""
-    arrived: asyncio.Queue[Delta | EngineFailedError | RequestFailedError] = asyncio.Queue()
+    arrived: asyncio.Queue[Delta | EngineFailedError | RequestFailedError | ComptoirError] = asyncio.Queue()
     finished: set[int] = set()
     try:
         await engine.submit(request, arrived.put_nowait)

@@ -10,6 +10,7 @@ from services.generator.adapters.openai_server.body import body_of, check_parame
 from services.generator.adapters.openai_server.connection import Connection
 from services.generator.adapters.openai_server.kinds import KINDS, Kind
 from services.generator.adapters.openai_server.load import LoadSnapshot
+from services.generator.adapters.openai_server.prefix_probe import check_no_prefix_cache
 from services.generator.adapters.openai_server.reading import ChoiceReader
 from services.generator.adapters.openai_server.server import Server
 from services.generator.adapters.openai_server.stream import ChoiceStream
@@ -76,6 +77,8 @@ class OpenAiServerEngine:
             tokenizer.vocabulary_tokens,
             self._kind.engine_name,
         )
+        if self._parameters.prefix_cache is PrefixCache.OFF:
+            await self._check_no_prefix_cache()
         self._watch = asyncio.create_task(self._server.follow())
 
     @property
@@ -134,6 +137,13 @@ class OpenAiServerEngine:
         """Closes the connections; blocks. The server goes on: it is not this process's."""
         if self._loop is not None and not self._loop.is_closed():
             asyncio.run_coroutine_threadsafe(self.close(), self._loop).result(_CLOSE_SECONDS)
+
+    async def _check_no_prefix_cache(self) -> None:
+        try:
+            await check_no_prefix_cache(self, self._kind, self._server.look, asyncio.sleep)
+        except BaseException:
+            await self.close()
+            raise
 
     def _stepped(self, output_tokens: int) -> None:
         self._snapshot.stepped(output_tokens, self._clock.monotonic_seconds())

@@ -19,7 +19,7 @@ _SEEDS_OF_LLAMA_CPP: Final = 2**32 - 1
 class Metrics:
     """Names of gauges at `path`; empty is what the server does not say. Numbers of several series add up.
 
-    A series with a value of `part_label` is a part of the one without, which says it all.
+    A series of requests with a value of `part_label` is a part of the one without, which says it all.
     """
 
     path: str
@@ -28,6 +28,8 @@ class Metrics:
     kv_usage: str = ""
     preempted: str = ""
     part_label: str = ""
+    # Counts the tokens of prompts that came from the prefix cache; a server whose cache is off may leave it out.
+    cached: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +50,10 @@ class Kind:
     # Asks it to leave in the answer what stopped it: it streams the beginning of a stop string before it has
     # found the string, and then nobody can tell how much of that was one. TensorRT-LLM's count falls without.
     keeps_stops: str = ""
+    # Says with each answer how much of its prompt was cached, were it nothing.
+    says_cached_tokens: bool = False
+    # What starts it without its prefix cache.
+    cache_off: str = ""
 
 
 def _same(*names: str) -> dict[str, str]:
@@ -76,10 +82,12 @@ KINDS: Final[Mapping[ServerKind, Kind]] = {
             "vllm:num_requests_waiting",
             "vllm:kv_cache_usage_perc",
             "vllm:num_preemptions_total",
+            cached="vllm:prefix_cache_hits_total",
         ),
         _OPENAIS | _FURTHER | _ENDINGS,
         _COUNTED,
         tokenize_path="/tokenize",
+        cache_off="--no-enable-prefix-caching",
     ),
     ServerKind.SGLANG: Kind(
         "sglang",
@@ -91,7 +99,8 @@ KINDS: Final[Mapping[ServerKind, Kind]] = {
             "sglang:token_usage",
             "sglang:num_retracted_requests_total",
             # With its priority scheduling.
-            "priority",
+            part_label="priority",
+            cached="sglang:cached_tokens_total",
         ),
         _OPENAIS | _FURTHER | _ENDINGS,
         _COUNTED,
@@ -99,6 +108,7 @@ KINDS: Final[Mapping[ServerKind, Kind]] = {
         forms={"top_k": lambda top_k: top_k if top_k > 0 else -1},
         tokenize_path="/tokenize",
         keeps_stops="no_stop_trim",
+        cache_off="--disable-radix-cache",
     ),
     ServerKind.TENSORRT_LLM: Kind(
         "tensorrt_llm",
@@ -114,6 +124,8 @@ KINDS: Final[Mapping[ServerKind, Kind]] = {
         _COUNTED,
         forms={"top_k": lambda top_k: max(0, top_k)},
         keeps_stops="include_stop_str_in_output",
+        says_cached_tokens=True,
+        cache_off="kv_cache_config.enable_block_reuse: false",
     ),
     ServerKind.LLAMA_CPP: Kind(
         "llama_cpp",
@@ -141,5 +153,7 @@ KINDS: Final[Mapping[ServerKind, Kind]] = {
         most_seeds=_SEEDS_OF_LLAMA_CPP,
         tokenize_path="/tokenize",
         tokenize_field="content",
+        says_cached_tokens=True,
+        cache_off="--no-cache-prompt",
     ),
 }

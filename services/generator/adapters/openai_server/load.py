@@ -16,6 +16,8 @@ _CACHE_OF_VLLM: Final = "vllm:cache_config_info"
 _LATELY_SECONDS: Final = 15.0
 # More is no count of anything that a server holds.
 _MOST: Final = 2**31
+# All that a server ever read.
+_MOST_TOKENS: Final = 2.0**53
 # A server has a series for each engine, and a line for each series; more would be parsed while streams wait.
 _MOST_SERIES: Final = 1024
 _MOST_LINE_LETTERS: Final = 4096
@@ -31,6 +33,7 @@ class Numbers:
     preempted_requests_total: int | None = None
     kv_block_tokens: int = 0
     kv_blocks: int = 0
+    cached_tokens_total: int | None = None
 
     @property
     def says_load(self) -> bool:
@@ -46,16 +49,16 @@ def numbers_of(text: str, metrics: Metrics) -> Numbers:
 
     Only its own lines are parsed: the others are many, and streams wait meanwhile.
     """
-    names = tuple(
-        filter(None, (metrics.running, metrics.waiting, metrics.kv_usage, metrics.preempted, _CACHE_OF_VLLM))
-    )
+    told = (metrics.running, metrics.waiting, metrics.kv_usage, metrics.preempted, metrics.cached)
+    names = (*filter(None, told), _CACHE_OF_VLLM)
     lines = [line for line in text.splitlines() if line.startswith(names)]
     if len(lines) > _MOST_SERIES or any(len(line) > _MOST_LINE_LETTERS for line in lines):
         raise ValueError("more series than a server has")
     samples: dict[str, list[Sample]] = {}
     for family in text_string_to_metric_families("\n".join(lines) + "\n"):
         for sample in family.samples:
-            if metrics.part_label and sample.labels.get(metrics.part_label):
+            is_of_requests = sample.name in (metrics.running, metrics.waiting)
+            if is_of_requests and sample.labels.get(metrics.part_label):
                 continue
             samples.setdefault(sample.name, []).append(sample)
     # Each engine of a server has a series of its own.
@@ -67,18 +70,19 @@ def numbers_of(text: str, metrics: Metrics) -> Numbers:
         max(usages) if usages else None,
         _total(samples, metrics.preempted),
         *blocks,
+        _total(samples, metrics.cached, _MOST_TOKENS),
     )
 
 
-def _total(samples: Mapping[str, list[Sample]], name: str) -> int | None:
-    found = _values(samples, name)
+def _total(samples: Mapping[str, list[Sample]], name: str, most: float = _MOST) -> int | None:
+    found = _values(samples, name, most)
     return round(sum(found)) if found else None
 
 
-def _values(samples: Mapping[str, list[Sample]], name: str) -> list[float]:
+def _values(samples: Mapping[str, list[Sample]], name: str, most: float = _MOST) -> list[float]:
     """Returns the values of a name; none where one is no number, or cannot be: then nothing is known."""
     values = [sample.value for sample in samples.get(name, [])]
-    return values if all(math.isfinite(value) and 0 <= value < _MOST for value in values) else []
+    return values if all(math.isfinite(value) and 0 <= value < most for value in values) else []
 
 
 def _blocks(samples: Mapping[str, list[Sample]]) -> tuple[int, int]:

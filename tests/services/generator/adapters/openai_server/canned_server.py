@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import Enum
@@ -28,7 +28,8 @@ class CannedServer:
     status: str = OK
     models: Sequence[dict[str, Any]] = ({"id": "canned"},)
     tokens: Sequence[int] | None = None
-    metrics: str | None = None
+    # A page, or what makes one for each look.
+    metrics: str | Callable[[], str] | None = None
     description: str | None = None
     is_healthy: bool = True
     # A path that is never answered.
@@ -96,7 +97,7 @@ class CannedServer:
         if path == "/tokenize" and self.tokens is not None:
             return OK, json.dumps({"tokens": list(self.tokens)}).encode()
         if path.endswith("/metrics") and self.metrics is not None:
-            return OK, self.metrics.encode()
+            return OK, (self.metrics if isinstance(self.metrics, str) else self.metrics()).encode()
         return "404 Not Found", b"{}"
 
     async def _stream(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -17,7 +17,7 @@ from services.generator.domain.sampling import Sampling
 from services.kernel.errors import ComptoirError, Reason
 from tests.contracts.engine_requests import Answer, answer, deltas, until
 from tests.services.generator.adapters.openai_server.canned_engine import engine_before
-from tests.services.generator.adapters.openai_server.canned_server import CannedServer
+from tests.services.generator.adapters.openai_server.canned_server import OK, CannedServer
 from tests.services.generator.adapters.openai_server.recorded_server import (
     FIXTURES,
     SETTINGS,
@@ -35,7 +35,14 @@ async def answered(
 ) -> Answer:
     prompt = TokenIds(list(range(5, 12)))
     request = EngineRequest("one", prompt, sampling or Sampling(temperature=0), 8, returns_token_ids=ids)
+    told, server.pieces, status, server.status = (
+        server.pieces,
+        [recorded(kind, "whole.sse")],
+        server.status,
+        OK,
+    )
     async with server.running(), engine_before(server, **SETTINGS[kind]) as engine:
+        server.pieces, server.status = told, status
         result = await answer(deltas(engine, request))
         assert engine.unfinished_requests() == 0
         return result

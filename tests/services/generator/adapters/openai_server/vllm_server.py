@@ -17,8 +17,8 @@ _KV_CACHE_BYTES: Final = 3 * 1024 * 1024
 
 
 @contextmanager
-def vllm_server(folder: Path) -> Iterator[str]:
-    """The server's URL; started as docs/engines.md says, for a CPU."""
+def vllm_server(folder: Path, *options: str) -> Iterator[str]:
+    """The server's URL; started as docs/engines.md says, for a CPU, and with these options."""
     port = free_port()
     command = [sys.executable, "-m", "vllm.entrypoints.openai.api_server", "--model", str(MODEL)]
     command += ["--served-model-name", "tiny-eu", "--host", "127.0.0.1", "--port", str(port)]
@@ -28,7 +28,7 @@ def vllm_server(folder: Path) -> Iterator[str]:
     command += ["--disable-uvicorn-access-log", "--uvicorn-log-level", "warning", "--no-enable-log-requests"]
     # Of a CPU alone.
     command += ["--dtype", "float32", "--enforce-eager", "--kv-cache-memory-bytes", str(_KV_CACHE_BYTES)]
-    command += ["--no-enable-chunked-prefill", "--max-num-batched-tokens", "2048"]
+    command += ["--no-enable-chunked-prefill", "--max-num-batched-tokens", "2048", *options]
     variables = engine_variables(is_download_allowed=False, cpu_threads=1)
     # Its handlers are for our own log.
     del variables["VLLM_LOGGING_CONFIG_PATH"]

@@ -13,6 +13,7 @@ from services.generator.domain.delta import Delta, EngineFinish
 from services.generator.domain.ports import EngineFailedError, EngineRequest, RequestFailedError
 from services.generator.domain.prompt import TokenIds
 from services.generator.domain.sampling import Sampling
+from services.kernel.errors import ComptoirError
 
 pytestmark = pytest.mark.vllm
 
@@ -30,7 +31,7 @@ class Answer:
     finish: EngineFinish | None = None
     failure: Exception | None = None
 
-    def receive(self, news: Delta | EngineFailedError | RequestFailedError) -> None:
+    def receive(self, news: Delta | EngineFailedError | RequestFailedError | ComptoirError) -> None:
         if not isinstance(news, Delta):
             self.failure = news
             return
