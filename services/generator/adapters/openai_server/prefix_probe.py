@@ -1,4 +1,4 @@
-"""Whether a server that is said to have no prefix cache has one: a prompt is sent twice, and hits are counted."""
+"""Whether a server said to have no prefix cache has one: a prompt is sent twice, and hits are counted."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from random import SystemRandom
