@@ -28,7 +28,7 @@ class Metrics:
     kv_usage: str = ""
     preempted: str = ""
     part_label: str = ""
-    # Counts the tokens of prompts that came from the prefix cache; a server whose cache is off may leave it out.
+    # Counts tokens of prompts that came from the prefix cache; left out, perhaps, where that is off.
     cached: str = ""
 
 
