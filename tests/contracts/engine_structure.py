@@ -6,13 +6,14 @@ import re
 import pytest
 
 from services.generator.domain.delta import EngineFinish, ToolCallPart
-from services.generator.domain.ports import Engine
+from services.generator.domain.ports import Engine, Feature
 from services.generator.domain.prompt import Chat, ChatTurn, Role, ToolCall
 from services.generator.domain.reasoning import FORMATS, ReasoningReader, Section, structure_behind
 from services.generator.domain.sampling import Sampling
 from services.generator.domain.structure import Structure
 from services.generator.domain.tools import HERMES, Tool, ToolCallReader, Tools, ToolUse, grammar
 from services.kernel.errors import ComptoirError, Reason
+from tests.contracts.engine_needs import needs
 from tests.contracts.engine_requests import answer, ask, chat
 
 PERSON = {
@@ -49,6 +50,7 @@ class StructureContract:
         with pytest.raises(ValueError, match="Unterminated string"):
             json.loads(result.text)
 
+    @needs(Feature.THINKING_BUDGET)
     @pytest.mark.parametrize("temperature", [0.0, 2.0])
     @pytest.mark.parametrize(
         "asked",

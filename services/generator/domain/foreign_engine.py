@@ -66,6 +66,12 @@ class OpenAiServerParameters(BaseModel):
         "`--scheduling-policy priority`, SGLang with `--enable-priority-scheduling` and "
         "`--schedule-low-priority-values-first`",
     )
+    has_llguidance: bool = Field(
+        default=False,
+        description="whether the server holds answers to grammars of llguidance: vLLM as it comes, SGLang "
+        "with `--grammar-backend llguidance`, TensorRT-LLM with `guided_decoding_backend: llguidance`, "
+        "llama.cpp built with `LLAMA_LLGUIDANCE`; without it structured answers and tools are refused",
+    )
     start_seconds: float = Field(
         default=600.0, gt=0, description="how long a start waits for the server to answer"
     )

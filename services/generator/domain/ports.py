@@ -60,6 +60,8 @@ class Capabilities:
     accelerator_memory_bytes: int = 0
     # Numbers that it computes in, such as float32; empty where it does not say.
     dtype: str = ""
+    # Sampling parameters, by our names, that it cannot be told.
+    lacks: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

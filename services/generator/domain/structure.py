@@ -10,6 +10,7 @@ from services.contract.json_schema import KEYWORDS
 from services.kernel.errors import ComptoirError, Reason
 
 FIELD: Final = "structure.json_schema"
+_OF_LLGUIDANCE: Final = "%llguidance {}"
 _OF_PATTERN: Final = "start: /"
 _SLASH: Final = re.compile(r"(\\.)|(/)|(\n)", re.DOTALL)
 
@@ -37,6 +38,15 @@ class Structure:
         if re.search(r"(?<!\\)(?:\\\\)*\$\Z", inner):
             inner = inner[:-1]
         return cls(grammar=f"{_OF_PATTERN}{_SLASH.sub(_in_slashes, inner)}/")
+
+    @property
+    def lark(self) -> str:
+        """What it is as a grammar in llguidance's Lark alone, whose first line every other reader refuses."""
+        grammar = self.grammar
+        if not grammar:
+            schema = json.loads(self.json_schema) | {"x-guidance": {"whitespace_flexible": False}}
+            grammar = f"start: %json {json.dumps(schema)}"
+        return f"{_OF_LLGUIDANCE}\n{grammar}"
 
     @property
     def field(self) -> str:

@@ -12,12 +12,12 @@ from services.kernel.errors import ComptoirError, Reason
 # Told beside the rest, or by asking once for each choice.
 _BESIDE: Final = frozenset({"max_output_tokens", "n", "logprobs", "thinking_token_budget"})
 _NEUTRAL: Final = Sampling()
-_NAMES: Final = tuple(one.name for one in fields(Sampling) if one.name not in _BESIDE)
+PARAMETERS: Final = tuple(one.name for one in fields(Sampling) if one.name not in _BESIDE)
 
 
 def check_parameters(sampling: Sampling, kind: Kind) -> None:
     """Raises PARAMETER_UNSUPPORTED for one that the server has not and that would change the answer."""
-    for name in _NAMES:
+    for name in PARAMETERS:
         if name not in kind.parameters and getattr(sampling, name) != getattr(_NEUTRAL, name):
             raise ComptoirError(Reason.PARAMETER_UNSUPPORTED, field=f"sampling.{name}")
 
@@ -44,6 +44,8 @@ def body_of(
         body |= {"logprobs": sampling.logprobs, "return_tokens_as_token_ids": True}
     if request.returns_token_ids or sampling.logprobs is not None:
         body["return_token_ids"] = True
+    if request.structure is not None:
+        body |= kind.held_to(request.structure.lark)
     if request.cache_salt is not None:
         body["cache_salt"] = request.cache_salt
     if request.priority is not None:

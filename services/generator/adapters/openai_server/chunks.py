@@ -98,6 +98,7 @@ class Chunk(msgspec.Struct, frozen=True):
 
 _DECODER = msgspec.json.Decoder(Chunk)
 _ERRORS = msgspec.json.Decoder(Error)
+_ANY_JSON = msgspec.json.Decoder(msgspec.Raw)
 
 
 def chunk_of(data: bytes) -> Chunk:
@@ -107,3 +108,12 @@ def chunk_of(data: bytes) -> Chunk:
     except (msgspec.MsgspecError, RecursionError):
         # The library's words quote what came.
         raise ValueError("no event") from None
+
+
+def is_json(text: str) -> bool:
+    """Tells whether a text is one value of JSON, whole."""
+    try:
+        _ANY_JSON.decode(text)
+    except (msgspec.MsgspecError, RecursionError, UnicodeEncodeError):
+        return False
+    return True

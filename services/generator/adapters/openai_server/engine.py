@@ -6,7 +6,7 @@ from functools import partial
 from typing import Final
 
 from services.generator.adapters.openai_server.answer import Answer
-from services.generator.adapters.openai_server.body import body_of, check_parameters
+from services.generator.adapters.openai_server.body import PARAMETERS, body_of, check_parameters
 from services.generator.adapters.openai_server.connection import Connection
 from services.generator.adapters.openai_server.kinds import KINDS, Kind
 from services.generator.adapters.openai_server.load import LoadSnapshot
@@ -15,6 +15,7 @@ from services.generator.adapters.openai_server.reading import ChoiceReader
 from services.generator.adapters.openai_server.server import Server
 from services.generator.adapters.openai_server.stream import ChoiceStream
 from services.generator.adapters.openai_server.tokenizer import LoadedTokenizer, load_tokenizer
+from services.generator.adapters.openai_server.trial import check_grammars
 from services.generator.domain.engine_parameters import ServedModel
 from services.generator.domain.foreign_engine import OpenAiServerParameters, PrefixCache
 from services.generator.domain.ports import (
@@ -27,7 +28,7 @@ from services.generator.domain.ports import (
     VectorRequest,
 )
 from services.generator.domain.prompt import Chat, Text, TokenIds, field_of
-from services.generator.domain.structure import FIELD, Structure, refused
+from services.generator.domain.structure import FIELD, Structure
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Numbers, Reason
 from services.runtime.logs import get_logger
@@ -76,9 +77,9 @@ class OpenAiServerEngine:
             features,
             tokenizer.vocabulary_tokens,
             self._kind.engine_name,
+            lacks=frozenset(PARAMETERS) - self._kind.parameters.keys(),
         )
-        if self._parameters.prefix_cache is PrefixCache.OFF:
-            await self._check_no_prefix_cache()
+        await self._check_settings()
         self._watch = asyncio.create_task(self._server.follow())
 
     @property
@@ -95,9 +96,8 @@ class OpenAiServerEngine:
         return await self._loaded().prompts.text(ids, spells_controls=spells_controls)
 
     async def check_structure(self, structure: Structure, field: str = FIELD) -> None:
-        """Refuses it: nobody asks an engine that has not the feature."""
-        del structure
-        raise refused(field=field)
+        """Raises PARAMETER_UNSUPPORTED for a structure of which no grammar can be made in time."""
+        await self._loaded().grammars.check(structure, field)
 
     async def embed(self, request: VectorRequest) -> bytes:
         """Refuses: this engine answers."""
@@ -138,9 +138,13 @@ class OpenAiServerEngine:
         if self._loop is not None and not self._loop.is_closed():
             asyncio.run_coroutine_threadsafe(self.close(), self._loop).result(_CLOSE_SECONDS)
 
-    async def _check_no_prefix_cache(self) -> None:
+    async def _check_settings(self) -> None:
+        """Raises SettingsError where the server does not do as the settings say."""
         try:
-            await check_no_prefix_cache(self, self._kind, self._server.look, asyncio.sleep)
+            if self._parameters.prefix_cache is PrefixCache.OFF:
+                await check_no_prefix_cache(self, self._kind, self._server.look, asyncio.sleep)
+            if self._parameters.has_llguidance:
+                await check_grammars(self)
         except BaseException:
             await self.close()
             raise
@@ -158,6 +162,7 @@ class OpenAiServerEngine:
         await self._connection.close()
         if self._tokenizer is not None:
             self._tokenizer.prompts.close()
+            self._tokenizer.grammars.close()
 
     def _stream(self, request: EngineRequest, ids: Sequence[int], index: int) -> ChoiceStream:
         body = body_of(request, ids, index, self._kind, served_model=self._server.served_model)
@@ -189,4 +194,6 @@ def _features(kind: Kind, parameters: OpenAiServerParameters) -> Feature:
     if parameters.prefix_cache is PrefixCache.OFF:
         # There is nothing to keep apart.
         features &= ~Feature.PREFIX_SALT
+    if parameters.has_llguidance:
+        features |= Feature.STRUCTURE
     return features | Feature.PRIORITY if parameters.is_priority_scheduled else features

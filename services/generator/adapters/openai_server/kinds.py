@@ -41,6 +41,8 @@ class Kind:
     metrics: Metrics
     # By our names; a parameter without one cannot be asked for.
     parameters: Mapping[str, str]
+    # What holds an answer to a grammar of llguidance.
+    held_to: Callable[[str], Mapping[str, Any]]
     always: Mapping[str, Any] = field(default_factory=dict)
     forms: Mapping[str, Callable[[Any], Any]] = field(default_factory=dict)
     most_seeds: int = _SIGNED_SEEDS
@@ -85,6 +87,7 @@ KINDS: Final[Mapping[ServerKind, Kind]] = {
             cached="vllm:prefix_cache_hits_total",
         ),
         _OPENAIS | _FURTHER | _ENDINGS,
+        lambda grammar: {"structured_outputs": {"grammar": grammar}},
         _COUNTED,
         tokenize_path="/tokenize",
         cache_off="--no-enable-prefix-caching",
@@ -103,6 +106,8 @@ KINDS: Final[Mapping[ServerKind, Kind]] = {
             cached="sglang:cached_tokens_total",
         ),
         _OPENAIS | _FURTHER | _ENDINGS,
+        # Its name for every grammar that is no schema and no expression.
+        lambda grammar: {"ebnf": grammar},
         _COUNTED,
         # -1 is its whole vocabulary, and 0 refused.
         forms={"top_k": lambda top_k: top_k if top_k > 0 else -1},
@@ -121,6 +126,7 @@ KINDS: Final[Mapping[ServerKind, Kind]] = {
             "trtllm_kv_cache_utilization",
         ),
         _OPENAIS | _FURTHER | _ENDINGS,
+        lambda grammar: {"response_format": {"type": "ebnf", "ebnf": grammar}},
         _COUNTED,
         forms={"top_k": lambda top_k: max(0, top_k)},
         keeps_stops="include_stop_str_in_output",
@@ -133,6 +139,7 @@ KINDS: Final[Mapping[ServerKind, Kind]] = {
         # How full its cache is, it does not say.
         Metrics("/metrics", "llamacpp:requests_processing", "llamacpp:requests_deferred"),
         _OPENAIS | _FURTHER | {"repetition_penalty": "repeat_penalty"},
+        lambda grammar: {"grammar": grammar},
         {
             "stream_options": {"include_usage": True},
             # The count of each chunk, which it tells nowhere else.

@@ -3,7 +3,7 @@
 from enum import Enum
 from typing import Final
 
-from services.generator.adapters.openai_server.chunks import Choice, Chunk
+from services.generator.adapters.openai_server.chunks import Choice, Chunk, is_json
 from services.generator.adapters.openai_server.logprobs import TokenBytes, choices_of
 from services.generator.adapters.openai_server.stops import StopCutter
 from services.generator.domain.delta import Delta, EngineFinish, Measures
@@ -67,6 +67,8 @@ class ChoiceReader:
         self._counted_tokens = 0
         self._said_tokens: int | None = None
         self._has_text = False
+        # Of an answer that is to be JSON: a server whose grammar gave up says that it stopped by itself.
+        self._json: list[str] | None = [] if _is_json(request) else None
         self._finish: EngineFinish | None = None
         self._cached_tokens = 0
         self._prefill_seconds = 0.0
@@ -93,9 +95,10 @@ class ChoiceReader:
         if self._said_tokens is None or (self._has_text and not self._said_tokens):
             raise BrokenStreamError(Fault.COUNT_MISSING)
         measures = Measures(cached_input_tokens=self._cached_tokens, prefill_seconds=self._prefill_seconds)
-        return Delta(
-            output_tokens=self._uncounted(), finish=self._finish, measures=measures, index=self._index
-        )
+        finish = self._finish
+        if finish is EngineFinish.STOP and self._json is not None and not is_json("".join(self._json)):
+            finish = EngineFinish.LENGTH
+        return Delta(output_tokens=self._uncounted(), finish=finish, measures=measures, index=self._index)
 
     def _take_counts(self, chunk: Chunk) -> None:
         said = chunk.output_tokens
@@ -129,6 +132,8 @@ class ChoiceReader:
         if not (delta.text or delta.output_tokens):
             return None
         self._has_text = self._has_text or bool(delta.text)
+        if self._json is not None:
+            self._json.append(delta.text)
         return delta
 
     def _take_tokens(self, choice: Choice, delta: Delta) -> None:
@@ -154,3 +159,8 @@ class ChoiceReader:
         said = self._said_tokens or 0
         fresh, self._counted_tokens = said - self._counted_tokens, said
         return fresh
+
+
+def _is_json(request: EngineRequest) -> bool:
+    """Tells whether the whole answer is JSON; a text that ends it may stand anywhere in it."""
+    return request.structure is not None and bool(request.structure.json_schema) and not request.sampling.stop

@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.generator.adapters.grammars.grammars import Grammars
 from services.generator.adapters.openai_server.logprobs import TokenBytes
 from services.generator.adapters.prompts.conversation import converse_as_told
 from services.generator.adapters.prompts.prompts import Prompts
@@ -17,6 +18,8 @@ class LoadedTokenizer:
     prompts: Prompts
     token_bytes: TokenBytes
     vocabulary_tokens: int
+    # Tries what answers are held to; it has a process once it is asked.
+    grammars: Grammars
 
 
 def load_tokenizer(folder: str, context_tokens: int) -> LoadedTokenizer:
@@ -38,7 +41,10 @@ def load_tokenizer(folder: str, context_tokens: int) -> LoadedTokenizer:
     plain = direct(tokenizer)
     prompts = Prompts(plain, converse_as_told(plain), context_tokens)
     return LoadedTokenizer(
-        prompts, lambda token_id: codec.decode_bytes([token_id]), _vocabulary(Path(folder), len(tokenizer))
+        prompts,
+        lambda token_id: codec.decode_bytes([token_id]),
+        _vocabulary(Path(folder), len(tokenizer)),
+        Grammars(tokenizer.backend_tokenizer.to_str),
     )
 
 

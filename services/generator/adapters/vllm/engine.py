@@ -16,14 +16,15 @@ from vllm.v1.engine.async_llm import AsyncLLM
 from vllm.v1.engine.exceptions import EngineDeadError
 
 from services.generator.adapters.context_check import check_context
+from services.generator.adapters.grammars.grammars import Grammars
 from services.generator.adapters.prompts.prompts import Prompts
 from services.generator.adapters.vllm.arguments import NAMES, engine_arguments, sampling_arguments
+from services.generator.adapters.vllm.checked_schemas import trust_checked_schemas
 from services.generator.adapters.vllm.conversation import converse_as_the_server
 from services.generator.adapters.vllm.cut_answers import tell_cut_answers
 from services.generator.adapters.vllm.dtype import log_dtype
 from services.generator.adapters.vllm.environment import fork_workers, quiet
 from services.generator.adapters.vllm.frames import read_directly
-from services.generator.adapters.vllm.grammars import Grammars, trust_checked_schemas
 from services.generator.adapters.vllm.long_prompts import hand_over_in_turns, turn_for
 from services.generator.adapters.vllm.outputs import StepOutputs
 from services.generator.adapters.vllm.processors import tell_processors

@@ -48,3 +48,10 @@ def test_a_structure_is_named_as_callers_know_it() -> None:
     assert Structure("{}").field == FIELD
     assert Structure.of_pattern("a").field == "structure.pattern"
     assert Structure.of_texts("a").field == "structure"
+
+
+def test_a_schema_is_a_grammar_too_without_white_space_and_no_other_reader_takes_either() -> None:
+    assert Structure('{"const": 5}').lark == (
+        '%llguidance {}\nstart: %json {"const": 5, "x-guidance": {"whitespace_flexible": false}}'
+    )
+    assert Structure.of_texts(["a"]).lark == '%llguidance {}\nstart: "a"'

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from unittest import mock
 
+from services.generator.adapters.grammars.grammars import Grammars
 from services.generator.adapters.openai_server import engine as module
 from services.generator.adapters.openai_server.engine import OpenAiServerEngine
 from services.generator.adapters.openai_server.tokenizer import LoadedTokenizer
@@ -19,7 +20,7 @@ CONTEXT_TOKENS = 64
 
 def tokenizer_of(_folder: str, context_tokens: int) -> LoadedTokenizer:
     prompts = Prompts(CharacterTokenizer(), lambda messages: messages, context_tokens)
-    return LoadedTokenizer(prompts, lambda token_id: chr(token_id).encode(), 256)
+    return LoadedTokenizer(prompts, lambda token_id: chr(token_id).encode(), 256, Grammars(lambda: ""))
 
 
 @asynccontextmanager

@@ -1,5 +1,8 @@
 """Each server is asked in its own spelling, for all that it has and nothing else."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from services.generator.adapters.openai_server.body import body_of, check_parameters
@@ -8,6 +11,7 @@ from services.generator.domain.foreign_engine import ServerKind
 from services.generator.domain.ports import EngineRequest, Feature
 from services.generator.domain.prompt import TokenIds
 from services.generator.domain.sampling import Sampling
+from services.generator.domain.structure import Structure
 from services.kernel.errors import ComptoirError, Reason
 
 EVERYTHING = Sampling(
@@ -104,3 +108,20 @@ def test_no_server_is_said_to_keep_to_a_structure_or_to_end_a_section() -> None:
     # Nobody here could check a grammar before it is sent.
     for kind in KINDS.values():
         assert not kind.features & (Feature.STRUCTURE | Feature.THINKING_BUDGET | Feature.EMBEDDING)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        (ServerKind.VLLM, lambda body: body["structured_outputs"]["grammar"]),
+        (ServerKind.SGLANG, lambda body: body["ebnf"]),
+        (ServerKind.TENSORRT_LLM, lambda body: body["response_format"]["ebnf"]),
+        (ServerKind.LLAMA_CPP, lambda body: body["grammar"]),
+    ],
+)
+def test_what_an_answer_is_held_to_is_a_grammar_that_llguidance_alone_reads(
+    kind: ServerKind, said: Callable[[Any], str]
+) -> None:
+    grammar = said(asked(kind, structure=Structure('{"const": 5}')))
+    assert grammar.startswith('%llguidance {}\nstart: %json {"const": 5')
+    assert asked(kind).keys() < asked(kind, structure=Structure('{"const": 5}')).keys()

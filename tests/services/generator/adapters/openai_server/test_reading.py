@@ -2,11 +2,13 @@
 
 import pytest
 
-from services.generator.adapters.openai_server.chunks import chunk_of
+from services.generator.adapters.openai_server.chunks import Choice, Chunk, Usage, chunk_of
 from services.generator.adapters.openai_server.reading import BrokenStreamError, ChoiceReader, Fault
+from services.generator.domain.delta import EngineFinish
 from services.generator.domain.ports import EngineRequest
 from services.generator.domain.prompt import TokenIds
 from services.generator.domain.sampling import Sampling
+from services.generator.domain.structure import Structure
 
 PROMPT = TokenIds([5, 6, 7])
 
@@ -49,3 +51,24 @@ def test_what_is_no_id_of_a_likely_token_fails_the_stream(told: str) -> None:
     with pytest.raises(BrokenStreamError) as broken:
         reader_of(logprobs=1).read(chunk)
     assert broken.value.fault is Fault.TOKENS_NOT_READ
+
+
+@pytest.mark.parametrize(
+    ("text", "stop", "finish"),
+    [
+        ('{"a": 1}', (), EngineFinish.STOP),
+        ('{"a": "b', (), EngineFinish.LENGTH),
+        ("", (), EngineFinish.LENGTH),
+        # A text of the caller's ends it wherever it stands.
+        ('{"a": "b', ("c",), EngineFinish.STOP),
+    ],
+)
+def test_an_answer_whose_grammar_gave_up_was_cut_whatever_the_server_says(
+    text: str, stop: tuple[str, ...], finish: EngineFinish
+) -> None:
+    request = EngineRequest("one", PROMPT, Sampling(stop=stop), 8, structure=Structure('{"type": "object"}'))
+    reader = ChoiceReader(request, 0, input_tokens=3)
+    for piece in (text[:5], text[5:]):
+        reader.read(Chunk(choices=[Choice(text=piece)], usage=Usage(completion_tokens=1)))
+    reader.read(Chunk(choices=[Choice(finish_reason="stop")]))
+    assert reader.end().finish is finish

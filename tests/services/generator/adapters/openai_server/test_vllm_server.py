@@ -20,6 +20,7 @@ from services.kernel.clock import SystemClock
 from services.runtime.settings import SettingsError
 from tests.contracts.engine import EngineContract
 from tests.contracts.engine_requests import CONTEXT_TOKENS
+from tests.contracts.engine_structure import StructureContract
 from tests.services.generator.adapters.openai_server.vllm_server import MODEL, vllm_server
 
 
@@ -56,7 +57,11 @@ async def test_a_server_without_its_prefix_cache_is_believed_after_it_was_tried(
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def served_engine(url: str) -> AsyncIterator[Engine]:
     parameters = OpenAiServerParameters(
-        url=url, kind=ServerKind.VLLM, is_priority_scheduled=True, load_interval_seconds=0.05
+        url=url,
+        kind=ServerKind.VLLM,
+        is_priority_scheduled=True,
+        has_llguidance=True,
+        load_interval_seconds=0.05,
     )
     model = ServedModel(CONTEXT_TOKENS, str(MODEL), reasoning=FORMATS["qwen3"])
     engine = engine_from(model, parameters, SystemClock())
@@ -68,8 +73,8 @@ async def served_engine(url: str) -> AsyncIterator[Engine]:
 
 @pytest.mark.vllm
 @pytest.mark.asyncio(loop_scope="session")
-class TestVllmServer(EngineContract):
-    features = KINDS[ServerKind.VLLM].features | Feature.PRIORITY
+class TestVllmServer(EngineContract, StructureContract):
+    features = KINDS[ServerKind.VLLM].features | Feature.PRIORITY | Feature.STRUCTURE
 
     @pytest.fixture
     def engine(self, served_engine: Engine) -> Engine:

@@ -9,17 +9,15 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Final
+from typing import Final
 
-from vllm.v1.structured_output import backend_guidance
-
-from services.generator.adapters.vllm.grammar_process import LENGTH, question
+from services.generator.adapters.grammars.grammar_process import LENGTH, question
 from services.generator.domain.structure import FIELD, Structure, refused
 from services.kernel.errors import ComptoirError, Reason
 from services.runtime.logs import get_logger
 
 _log = get_logger(__name__)
-_COMMAND: Final = (sys.executable, "-m", "services.generator.adapters.vllm.grammar_process")
+_COMMAND: Final = (sys.executable, "-m", "services.generator.adapters.grammars.grammar_process")
 _START_SECONDS: Final = 30.0
 _TRY_SECONDS: Final = 2.0
 _KEPT: Final = 512
@@ -138,15 +136,3 @@ class _Child:
             if pipe is not None:
                 with contextlib.suppress(OSError):
                     pipe.close()
-
-
-def trust_checked_schemas() -> None:
-    """Lets vLLM's front end take a schema as it is: it would make a grammar of it in the event loop.
-
-    Every schema has been tried by `Grammars` before, as vLLM's engine uses it.
-    """
-    backend_guidance.validate_guidance_grammar = _was_checked
-
-
-def _was_checked(_params: Any, tokenizer: Any = None) -> None:
-    del tokenizer

@@ -12,7 +12,7 @@ from unittest import mock
 
 import pytest
 
-from services.generator.adapters.vllm import grammar_process
+from services.generator.adapters.grammars import grammar_process
 from services.generator.adapters.vllm.environment import quiet_import, set_environment
 from services.generator.domain.look_around_patterns import WITHOUT_LOOKING
 from services.generator.domain.plain_schema import FORMATS
@@ -22,7 +22,7 @@ from services.kernel.errors import ComptoirError, Reason
 if TYPE_CHECKING:
     from llguidance import LLTokenizer
 
-    from services.generator.adapters.vllm.grammars import Grammars
+    from services.generator.adapters.grammars.grammars import Grammars
 
 pytestmark = pytest.mark.vllm
 
@@ -39,19 +39,19 @@ DIES = STARTS + "sys.exit(1)"
 SLEEPS_LATER = STARTS + "time.sleep(60)"
 
 
-COMMAND = "services.generator.adapters.vllm.grammars._COMMAND"
+COMMAND = "services.generator.adapters.grammars.grammars._COMMAND"
 
 
 @pytest.fixture(scope="module", autouse=True)
 def imported() -> None:
     set_environment(is_download_allowed=False, cpu_threads=1)
     with quiet_import():
-        import services.generator.adapters.vllm.grammars  # noqa: F401, PLC0415 - slow, and quiet only here
+        import services.generator.adapters.grammars.grammars  # noqa: F401, PLC0415 - slow, and quiet only here
 
 
 @contextmanager
 def grammars(**bounds: float) -> Iterator["Grammars"]:
-    from services.generator.adapters.vllm.grammars import Grammars  # noqa: PLC0415
+    from services.generator.adapters.grammars.grammars import Grammars  # noqa: PLC0415
 
     made = Grammars(lambda: TOKENIZER, **bounds)
     yield made
