@@ -215,9 +215,11 @@ def replica(
     return Replica(known, load, at, in_flight, clock_offset_seconds=offset, backlog=backlog)
 
 
-def ask(tokens: int = 100, *, input_tokens: int = 20, after: int = 0, now: float = NOW) -> Ask:
+def ask(
+    tokens: int = 100, *, input_tokens: int = 20, after: int = 0, now: float = NOW, needs: int = 0
+) -> Ask:
     """What a policy is told of a request."""
-    return Ask(tokens, input_tokens, after, now, LIMITS.report_timeout_seconds)
+    return Ask(tokens, input_tokens, after, now, LIMITS.report_timeout_seconds, needs=needs)
 
 
 def busy(
@@ -244,10 +246,18 @@ def request_for(
     max_output_tokens: int = 50,
     priority: Priority = Priority.DEFAULT,
     choices: int = 1,
+    needs: int = 0,
 ) -> AdmitRequest:
     """A request for tickets, without an identity of its own."""
     return AdmitRequest(
-        api_key, model, prompt_tokens_upper_bound, max_output_tokens, choices, priority, Identity(0, 0)
+        api_key,
+        model,
+        prompt_tokens_upper_bound,
+        max_output_tokens,
+        choices,
+        priority,
+        Identity(0, 0),
+        needs=needs,
     )
 
 

@@ -118,15 +118,18 @@ class RouterClient:
     ) -> Admission:
         """Reserves quota and returns an offer, perhaps before it is durable; raises ComptoirError."""
         digests = () if self._prefixes is None else self._prefixes.of(key, request)
+        asked = wire.admit_request(key, request, request_id, source, digests)
+        # The request's text may be gone by the time that it asks again.
+        needs = asked.needs
         call = self._admissions.ask(
-            wire.admit_request(key, request, request_id, source, digests),
+            asked,
             timeout_milliseconds=max(1, round(within_seconds * _MILLISECONDS)),
         )
         try:
             async with asyncio.timeout(within_seconds):
                 response = await call.admitted()
             lease = wire.lease_of(response)
-            question = wire.next_offer_request(key, lease, request.endpoint)
+            question = wire.next_offer_request(key, lease, request.endpoint, needs)
             next_offer = partial(self._next_offer, question)
             hedge = partial(self._next_offer, wire.as_hedge(question))
             return wire.admission_from(

@@ -16,6 +16,7 @@ from services.edge.domain.generation import (
     TokenLogprob,
     ToolCallDelta,
 )
+from services.edge.domain.needs import needs_of
 from services.edge.domain.ports import Admission, CountAdmission, Model, Offer, Retirement
 from services.edge.domain.timeline import Endpoint
 from services.kernel.catalog import Task
@@ -65,13 +66,20 @@ def admit_request(
         part=request.part,
         source=source,
         prefix_digests=prefix_digests,
+        needs=needs_of(request),
     )
 
 
-def next_offer_request(key: str, lease: Identity, endpoint: Endpoint) -> router_pb2.NextOfferRequest:
+def next_offer_request(
+    key: str, lease: Identity, endpoint: Endpoint, needs: int = 0
+) -> router_pb2.NextOfferRequest:
     """Returns the router's question for another ticket of a lease."""
     return router_pb2.NextOfferRequest(
-        api_key=key, lease_id_high=lease.high, lease_id_low=lease.low, endpoint=_ENDPOINTS[endpoint]
+        api_key=key,
+        lease_id_high=lease.high,
+        lease_id_low=lease.low,
+        endpoint=_ENDPOINTS[endpoint],
+        needs=needs,
     )
 
 

@@ -1,8 +1,37 @@
 """What a request needs of its engine, refused by its name where the engine has it not."""
 
-from services.generator.domain.ports import Feature
+from typing import Final
+
+from services.generator.domain.ports import Capabilities, Feature
 from services.generator.domain.sampling import Sampling
+from services.kernel.engine_features import NO_FEATURE, EngineFeature
 from services.kernel.errors import ComptoirError, Reason
+
+_TOLD: Final = {
+    Feature.OUTPUT_TOKEN_IDS: EngineFeature.OUTPUT_TOKEN_IDS,
+    Feature.LOGPROBS: EngineFeature.LOGPROBS,
+    Feature.STRUCTURE: EngineFeature.JSON_SCHEMA
+    | EngineFeature.TEXTS
+    | EngineFeature.PATTERN
+    | EngineFeature.TOOLS,
+    Feature.THINKING_BUDGET: EngineFeature.THINKING_BUDGET,
+}
+_OF_SAMPLING: Final = {
+    "min_tokens": EngineFeature.MIN_TOKENS,
+    "stop_token_ids": EngineFeature.STOP_TOKEN_IDS,
+}
+
+
+def told_features(capabilities: Capabilities) -> EngineFeature | None:
+    """Returns what routers place requests by; None where the engine has not started and nothing is known."""
+    if not capabilities.features:
+        return None
+    told = NO_FEATURE
+    for feature, bits in _TOLD.items():
+        told |= bits if feature in capabilities.features else NO_FEATURE
+    for name, bit in _OF_SAMPLING.items():
+        told |= NO_FEATURE if name in capabilities.lacks else bit
+    return told
 
 
 def check_features(

@@ -5,6 +5,7 @@ from typing import Final
 from comptoir.router.v1 import replica_pb2
 
 from services.contract.first_tokens import FirstTokens
+from services.generator.domain.features import told_features
 from services.generator.domain.load import LoadReport
 from services.generator.domain.ports import Capabilities
 from services.generator.domain.terminal_event import Counts
@@ -46,6 +47,7 @@ def registration_from(
         gpu_class=replica.gpu_class,
         accelerator_memory_bytes=capabilities.accelerator_memory_bytes,
         routers=routers,
+        features=told_features(capabilities),
     )
 
 

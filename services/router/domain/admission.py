@@ -16,8 +16,9 @@ from services.router.domain.events import AdmissionEvent, AdmissionLog
 from services.router.domain.first_places import FirstPlaces
 from services.router.domain.lease import lease_of
 from services.router.domain.leases import Leases
+from services.router.domain.model_names import may_use, unknown_model
 from services.router.domain.offers import Offers, Want
-from services.router.domain.placement.filters import check_fit
+from services.router.domain.placement.filters import check_fit, check_needs
 from services.router.domain.placement.placing import Placement
 from services.router.domain.placement.prefix_memory import Beginning
 from services.router.domain.ports import ReplicaDirectory
@@ -53,6 +54,8 @@ class AdmitRequest:
     endpoint: Endpoint = Endpoint.DIRECT
     # Of the prompt's beginnings, by a secret that no router has.
     prefix_digests: tuple[int, ...] = field(default=(), repr=False)
+    # What it asks of an engine that not every engine has, a sum of EngineFeature.
+    needs: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +165,13 @@ class Admitter:
             raise
 
     async def next_offer(
-        self, api_key: str, lease_id: Identity, endpoint: Endpoint | None = None, *, is_hedge: bool = False
+        self,
+        api_key: str,
+        lease_id: Identity,
+        endpoint: Endpoint | None = None,
+        *,
+        is_hedge: bool = False,
+        needs: int = 0,
     ) -> TicketOffer:
         """Returns another ticket of a lease of that key; raises why there is none, as `Offers` does.
 
@@ -175,7 +184,7 @@ class Admitter:
         may_use = partial(self._may_use_still, key)
         with in_currency(self._catalog.currency):
             return await self._ports.offers.another(
-                key, lease_id, may_use, transfer_record=record, is_hedge=is_hedge
+                key, lease_id, may_use, transfer_record=record, is_hedge=is_hedge, needs=needs
             )
 
     async def models_of(self, api_key: str, source: int = 0) -> list[ModelName]:
@@ -189,6 +198,7 @@ class Admitter:
         size = _size_of(model, request)
         pool = self._ports.replicas.pool(model.number, self._deployment.region.number)
         check_fit(pool, size.reserved_tokens)
+        check_needs(pool, request.needs)
         check_quota(model, size, key)
         lease_id, priority = lease_of(key.tenant.number), int(findings.priority)
         grant = Grant(findings.request_id, lease_id, key, model, size, priority, request.part, record)
@@ -200,6 +210,7 @@ class Admitter:
             size.choices,
             priority,
             beginning=beginning,
+            needs=request.needs,
         )
         asked_seconds = self._ports.clock.monotonic_seconds()
         quota, placement = await self._ports.leases.obtain(
@@ -284,16 +295,3 @@ def _size_of(model: Model, request: AdmitRequest) -> Size:
     if request.task is Task.EMBED:
         return size_of_inputs(model, request.prompt_tokens_upper_bound, request.inputs)
     return size_of(model, request.prompt_tokens_upper_bound, request.max_output_tokens, request.choices)
-
-
-def may_use(key: Key, name: ModelName) -> bool:
-    """Tells whether the key may use the model by that name."""
-    return any(key.may_use(number) for number in name.numbers)
-
-
-def unknown_model(name: str) -> ComptoirError:
-    """Returns the refusal of a name that stands for no model."""
-    if name:
-        return ComptoirError(Reason.MODEL_NOT_FOUND)
-    # No name, and a region without a default model: the caller has to give one.
-    return ComptoirError(Reason.REQUEST_INVALID, field="model")

@@ -7,8 +7,9 @@ from services.kernel.catalog import ModelName
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState
-from services.router.domain.admission import Deployment, Ports, may_use, unknown_model
+from services.router.domain.admission import Deployment, Ports
 from services.router.domain.authentication import Authenticator
+from services.router.domain.model_names import may_use, unknown_model
 from services.router.domain.sizing import Size, size_of
 from services.router.domain.tenancy import Endpoint, Key, Priority
 from services.router.domain.ticket import Grant, TicketOffer

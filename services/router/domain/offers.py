@@ -13,6 +13,7 @@ from services.router.domain.lease import Issued, Process
 from services.router.domain.leases import Leases
 from services.router.domain.limits import PlacementPolicy, RouterLimits
 from services.router.domain.placement.asking import Ask, expected_input_tokens
+from services.router.domain.placement.filters import check_needs
 from services.router.domain.placement.placing import Placement, place, place_count
 from services.router.domain.placement.prefix_memory import UNKNOWN_BEGINNING, Beginning, PrefixMemory
 from services.router.domain.placement.replica import Claims
@@ -33,7 +34,8 @@ _MOST_FAILED: Final = 4096
 class Want:
     """What a request wants of a replica, by its bounds; `input_tokens` is its prompt's, which may be more.
 
-    `may_spill` says that one of the class batch may go to a dearer GPU class.
+    `may_spill` says that one of the class batch may go to a dearer GPU class. `needs` is a sum of
+    EngineFeature.
     """
 
     model: int
@@ -43,6 +45,7 @@ class Want:
     priority: int = Priority.DEFAULT
     may_spill: bool = True
     beginning: Beginning = UNKNOWN_BEGINNING
+    needs: int = 0
 
 
 class Offers:
@@ -87,7 +90,9 @@ class Offers:
             cached_tokens=self._prefixes.cached_tokens(want.beginning, want.model, now_seconds),
             prefix=want.beginning.number,
             affinity_seconds=self._limits.placement.affinity_seconds,
+            needs=want.needs,
         )
+        check_needs(pool, want.needs)
         untried = [one for one in pool if one.registration.process not in tried] if tried else pool
         placement = place(untried, ask, limits=self._limits)
         self._last_chosen[want.model] = placement.replica
@@ -117,6 +122,7 @@ class Offers:
         *,
         transfer_record: int = 0,
         is_hedge: bool = False,
+        needs: int = 0,
     ) -> TicketOffer:
         """Returns a ticket of the same lease for a replica that had none of it.
 
@@ -140,7 +146,9 @@ class Offers:
             # Its caller asks for the reason that the last one failed it before any text.
             self._note_failed(claims.ticket_id, issued.processes)
         tokens = claims.max_input_tokens + claims.choices * claims.max_output_tokens
-        want = Want(claims.model, tokens, claims.max_input_tokens, claims.choices, claims.priority)
+        want = Want(
+            claims.model, tokens, claims.max_input_tokens, claims.choices, claims.priority, needs=needs
+        )
         placement = self.place(lease_id, want, issued.processes)
         try:
             following = next_claims(claims, placement, self._term(), transfer_record=transfer_record)

@@ -44,7 +44,7 @@ class RouterServer(router_pb2_grpc.RouterServiceServicer):
         """Signs another ticket of a lease."""
         del context
         asked = wire.next_offer_request(request)
-        offer = await self._admission.next_offer(*asked, is_hedge=request.is_hedge)
+        offer = await self._admission.next_offer(*asked, is_hedge=request.is_hedge, needs=request.needs)
         return router_pb2.NextOfferResponse(offer=wire.ticket_offer(offer))
 
     async def AdmitCount(  # noqa: N802 - the schema's name

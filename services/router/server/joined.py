@@ -83,7 +83,7 @@ class JoinedAdmissions:
         await turn()
         validate(asked.request)
         request, of = asked.request, wire.next_offer_request(asked.request)
-        offer = await self._admission.next_offer(*of, is_hedge=request.is_hedge)
+        offer = await self._admission.next_offer(*of, is_hedge=request.is_hedge, needs=request.needs)
         self._response.next_offers.add(call_number=asked.call_number, offer=wire.ticket_offer(offer))
         self._tell()
 

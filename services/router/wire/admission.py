@@ -45,6 +45,7 @@ def admit_request(message: router_pb2.AdmitRequest) -> AdmitRequest:
         # The numbers are those of the schema, where 0 says nothing.
         endpoint=Endpoint(message.endpoint or Endpoint.DIRECT),
         prefix_digests=tuple(message.prefix_digests),
+        needs=message.needs,
     )
 
 

@@ -7,6 +7,7 @@ from comptoir.router.v1 import replica_pb2
 
 from services.contract.first_tokens import FirstTokens
 from services.kernel.catalog import Model
+from services.kernel.engine_features import ALL_FEATURES
 from services.kernel.identity import Identity
 from services.router.domain import pricing
 from services.router.domain.amount import Amount
@@ -33,6 +34,7 @@ def registration(message: replica_pb2.Registration) -> Registration:
         gpu_class=message.gpu_class,
         accelerator_memory_bytes=message.accelerator_memory_bytes,
         routers=message.routers,
+        features=message.features if message.HasField("features") else ALL_FEATURES,
     )
 
 

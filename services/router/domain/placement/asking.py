@@ -19,6 +19,7 @@ class Ask:
     of the class batch goes to the cheapest GPU class, and to a dearer one only where it `may_spill`.
     `cached_tokens` are those of the prompt that processes may have in their cache; `prefix` stands
     for its beginning, 0 for none, and what is cached outweighs `affinity_seconds` of work at most.
+    `needs` is what its replica's engine has to have, a sum of EngineFeature.
     """
 
     tokens: int
@@ -32,6 +33,7 @@ class Ask:
     cached_tokens: Mapping[Process, int] = field(default_factory=dict)
     prefix: int = field(default=0, repr=False)
     affinity_seconds: float = 0.0
+    needs: int = 0
 
     def cached_at(self, process: Process) -> int:
         """Returns how many tokens of the prompt a process is expected to have; never all of them."""

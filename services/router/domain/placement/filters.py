@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from services.kernel.engine_features import field_of, has_all
 from services.kernel.errors import ComptoirError, Numbers, Reason
 from services.router.domain.limits import RouterLimits
 from services.router.domain.placement.replica import Registration, Replica, State
@@ -12,6 +13,15 @@ def check_fit(replicas: Sequence[Replica], tokens: int) -> None:
     if replicas and not any(fits(replica.registration, tokens) for replica in replicas):
         largest_tokens = max(replica.registration.cache_tokens for replica in replicas)
         raise ComptoirError(Reason.CONTEXT_TOO_LONG, numbers=Numbers(limit=largest_tokens))
+
+
+def check_needs(replicas: Sequence[Replica], needs: int) -> None:
+    """Raises PARAMETER_UNSUPPORTED, with the field, if there are replicas and none has what is needed."""
+    if not needs or not replicas or any(has_all(one.registration.features, needs) for one in replicas):
+        return
+    # What the nearest of them has not.
+    missing = (needs & ~one.registration.features for one in replicas)
+    raise ComptoirError(Reason.PARAMETER_UNSUPPORTED, field=field_of(min(missing, key=int.bit_count)))
 
 
 def fits(registration: Registration, tokens: int) -> bool:

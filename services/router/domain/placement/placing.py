@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
+from services.kernel.engine_features import has_all
 from services.kernel.errors import ComptoirError, Reason
 from services.router.domain.lease import Process
 from services.router.domain.limits import PlacementPolicy, RouterLimits
@@ -57,7 +58,7 @@ def place(replicas: Sequence[Replica], ask: Ask, *, limits: RouterLimits) -> Pla
     ready = [
         replica
         for replica in _ready(replicas, limits, ask.now_seconds)
-        if fits(replica.registration, ask.tokens)
+        if fits(replica.registration, ask.tokens) and has_all(replica.registration.features, ask.needs)
     ]
     if not ready:
         raise ComptoirError(Reason.NO_REPLICA, retry_after_seconds=_RETRY_SECONDS)

@@ -6,6 +6,7 @@ from enum import IntEnum
 from typing import Final
 
 from services.contract.first_tokens import FirstTokens
+from services.kernel.engine_features import ALL_FEATURES
 from services.router.domain.lease import Process
 from services.router.domain.placement.backlog import Backlog
 from services.router.domain.placement.circuit import CLOSED, Circuit
@@ -33,6 +34,8 @@ class Registration:
     accelerator_memory_bytes: int = 0
     # How many it registers with, this one among them.
     routers: int = 0
+    # What its engine can be asked for, a sum of EngineFeature.
+    features: int = ALL_FEATURES
     # Kept, as each request asks for them of every replica: the process that registered, and how many tokens
     # the KV cache holds, 0 if unknown.
     process: Process = field(init=False, repr=False, compare=False)

@@ -2,9 +2,10 @@
 
 import pytest
 
-from services.generator.domain.features import check_features
-from services.generator.domain.ports import Feature
+from services.generator.domain.features import check_features, told_features
+from services.generator.domain.ports import Capabilities, Feature
 from services.generator.domain.sampling import Sampling
+from services.kernel.engine_features import EngineFeature
 from services.kernel.errors import ComptoirError, Reason
 
 EVERY = ~Feature(0)
@@ -34,3 +35,27 @@ def test_a_request_needs_what_it_asks_for(asked: dict[str, object], feature: Fea
 
 def test_a_plain_request_needs_nothing() -> None:
     check_features(Sampling(), Feature(0), returns_token_ids=False, is_thinking_bounded=False)
+
+
+@pytest.mark.parametrize(
+    ("features", "lacks", "told"),
+    [
+        (EVERY, frozenset(), EngineFeature(511)),
+        (
+            Feature.TOKEN_IDS,
+            frozenset({"min_tokens"}),
+            EngineFeature.STOP_TOKEN_IDS,
+        ),
+        (
+            Feature.STRUCTURE,
+            frozenset({"min_tokens", "stop_token_ids"}),
+            EngineFeature.JSON_SCHEMA | EngineFeature.TEXTS | EngineFeature.PATTERN | EngineFeature.TOOLS,
+        ),
+        # An engine that has not started.
+        (Feature(0), frozenset(), None),
+    ],
+)
+def test_routers_are_told_what_requests_may_ask_for(
+    features: Feature, lacks: frozenset[str], told: EngineFeature | None
+) -> None:
+    assert told_features(Capabilities(1, 0, 0, features, lacks=lacks)) == told

@@ -42,9 +42,9 @@ class Scene:
         self.api_key = self.api_key or await self.world.key(quota=quota)
         return await self.world.admitter.admit(request_for(self.api_key))
 
-    async def another(self, admission: Admission, *, api_key: str = "") -> TicketOffer:
+    async def another(self, admission: Admission, *, api_key: str = "", needs: int = 0) -> TicketOffer:
         lease_id = admission.grant.lease_id
-        return await self.world.admitter.next_offer(api_key or self.api_key, lease_id)
+        return await self.world.admitter.next_offer(api_key or self.api_key, lease_id, needs=needs)
 
     async def refuse(self, ticket: TicketClaims) -> None:
         """What a replica says that did not serve a ticket."""

@@ -27,6 +27,7 @@ def test_a_request_is_read_whole() -> None:
             source=6,
             endpoint=router_pb2.ENDPOINT_RESPONSES,
             prefix_digests=[7, 2**64 - 1],
+            needs=1 << 31,
         )
     )
     assert dataclasses.astuple(request) == (
@@ -43,6 +44,7 @@ def test_a_request_is_read_whole() -> None:
         6,
         Endpoint.RESPONSES,
         (7, 2**64 - 1),
+        1 << 31,
     )
 
 

@@ -117,3 +117,10 @@ def test_a_settlement_is_read_whole_and_a_report_is_confirmed_whole() -> None:
     wire.confirm(response, replica_pb2.ReportRequest(settlements=[message], acceptances=[acceptance]))
     assert [(lease.high, lease.low) for lease in response.closed] == [(1, 2)]
     assert [(lease.high, lease.low) for lease in response.accepted] == [(10, 11)]
+
+
+def test_a_replica_that_does_not_say_what_its_engine_has_has_all_and_unknown_bits_stay() -> None:
+    older = wire.registration(replica_pb2.Registration(replica=1))
+    assert older.features == 2**32 - 1
+    assert wire.registration(replica_pb2.Registration(replica=1, features=0)).features == 0
+    assert wire.registration(replica_pb2.Registration(replica=1, features=1 << 31)).features == 1 << 31

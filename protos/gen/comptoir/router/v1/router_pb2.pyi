@@ -113,6 +113,60 @@ ENDPOINT_COUNTS: Endpoint.ValueType  # 6
 """What counts the tokens of a prompt: AdmitCount."""
 Global___Endpoint: _TypeAlias = Endpoint  # noqa: Y015
 
+class _EngineFeature:
+    ValueType = _typing.NewType("ValueType", _builtins.int)
+    V: _TypeAlias = ValueType  # noqa: Y015
+
+class _EngineFeatureEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EngineFeature.ValueType], _builtins.type):
+    DESCRIPTOR: _descriptor.EnumDescriptor
+    ENGINE_FEATURE_UNSPECIFIED: _EngineFeature.ValueType  # 0
+    """None of them."""
+    ENGINE_FEATURE_OUTPUT_TOKEN_IDS: _EngineFeature.ValueType  # 1
+    """`returns_token_ids` of a generation."""
+    ENGINE_FEATURE_LOGPROBS: _EngineFeature.ValueType  # 2
+    """`sampling.logprobs`."""
+    ENGINE_FEATURE_JSON_SCHEMA: _EngineFeature.ValueType  # 4
+    """`structure.json_schema`."""
+    ENGINE_FEATURE_TEXTS: _EngineFeature.ValueType  # 8
+    """`structure.texts`."""
+    ENGINE_FEATURE_PATTERN: _EngineFeature.ValueType  # 16
+    """`structure.pattern`."""
+    ENGINE_FEATURE_TOOLS: _EngineFeature.ValueType  # 32
+    """`tools` that may be called."""
+    ENGINE_FEATURE_THINKING_BUDGET: _EngineFeature.ValueType  # 64
+    """`sampling.thinking_token_budget`."""
+    ENGINE_FEATURE_MIN_TOKENS: _EngineFeature.ValueType  # 128
+    """`sampling.min_tokens`."""
+    ENGINE_FEATURE_STOP_TOKEN_IDS: _EngineFeature.ValueType  # 256
+    """`sampling.stop_token_ids`."""
+
+class EngineFeature(_EngineFeature, metaclass=_EngineFeatureEnumTypeWrapper):
+    """What a request may ask of an engine that not every engine has; the bits of `needs` and of a registration's
+    `features`.
+    """
+
+ENGINE_FEATURE_UNSPECIFIED: EngineFeature.ValueType  # 0
+"""None of them."""
+ENGINE_FEATURE_OUTPUT_TOKEN_IDS: EngineFeature.ValueType  # 1
+"""`returns_token_ids` of a generation."""
+ENGINE_FEATURE_LOGPROBS: EngineFeature.ValueType  # 2
+"""`sampling.logprobs`."""
+ENGINE_FEATURE_JSON_SCHEMA: EngineFeature.ValueType  # 4
+"""`structure.json_schema`."""
+ENGINE_FEATURE_TEXTS: EngineFeature.ValueType  # 8
+"""`structure.texts`."""
+ENGINE_FEATURE_PATTERN: EngineFeature.ValueType  # 16
+"""`structure.pattern`."""
+ENGINE_FEATURE_TOOLS: EngineFeature.ValueType  # 32
+"""`tools` that may be called."""
+ENGINE_FEATURE_THINKING_BUDGET: EngineFeature.ValueType  # 64
+"""`sampling.thinking_token_budget`."""
+ENGINE_FEATURE_MIN_TOKENS: EngineFeature.ValueType  # 128
+"""`sampling.min_tokens`."""
+ENGINE_FEATURE_STOP_TOKEN_IDS: EngineFeature.ValueType  # 256
+"""`sampling.stop_token_ids`."""
+Global___EngineFeature: _TypeAlias = EngineFeature  # noqa: Y015
+
 @_typing.final
 class AdmitRequest(_message.Message):
     """A request for a ticket."""
@@ -133,6 +187,7 @@ class AdmitRequest(_message.Message):
     SOURCE_FIELD_NUMBER: _builtins.int
     ENDPOINT_FIELD_NUMBER: _builtins.int
     PREFIX_DIGESTS_FIELD_NUMBER: _builtins.int
+    NEEDS_FIELD_NUMBER: _builtins.int
     api_key: _builtins.str
     """The API key in full. Never logged, never echoed."""
     model: _builtins.str
@@ -173,6 +228,11 @@ class AdmitRequest(_message.Message):
     """
     endpoint: Global___Endpoint.ValueType
     """Where the request was made, for keys that may be used at some endpoints alone."""
+    needs: _builtins.int
+    """What it asks of an engine that not every engine has, a sum of EngineFeature: it is placed on a replica whose engine
+    has all of it. PARAMETER_UNSUPPORTED, with the field of a generation that asks for it, where no replica has. 0 is
+    placed anywhere, and the replica refuses what its engine lacks.
+    """
     @_builtins.property
     def prefix_digests(self) -> _containers.RepeatedScalarFieldContainer[_builtins.int]:
         """How the prompt begins, so that it is sent where its beginning is cached: keyed digests of its first bytes, by a
@@ -197,10 +257,11 @@ class AdmitRequest(_message.Message):
         source: _builtins.int = ...,
         endpoint: Global___Endpoint.ValueType = ...,
         prefix_digests: _abc.Iterable[_builtins.int] | None = ...,
+        needs: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "choices", b"choices", "endpoint", b"endpoint", "inputs", b"inputs", "max_output_tokens", b"max_output_tokens", "model", b"model", "part", b"part", "prefix_digests", b"prefix_digests", "priority", b"priority", "prompt_tokens_upper_bound", b"prompt_tokens_upper_bound", "request_id_high", b"request_id_high", "request_id_low", b"request_id_low", "source", b"source", "task", b"task"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "choices", b"choices", "endpoint", b"endpoint", "inputs", b"inputs", "max_output_tokens", b"max_output_tokens", "model", b"model", "needs", b"needs", "part", b"part", "prefix_digests", b"prefix_digests", "priority", b"priority", "prompt_tokens_upper_bound", b"prompt_tokens_upper_bound", "request_id_high", b"request_id_high", "request_id_low", b"request_id_low", "source", b"source", "task", b"task"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -361,6 +422,7 @@ class NextOfferRequest(_message.Message):
     LEASE_ID_LOW_FIELD_NUMBER: _builtins.int
     ENDPOINT_FIELD_NUMBER: _builtins.int
     IS_HEDGE_FIELD_NUMBER: _builtins.int
+    NEEDS_FIELD_NUMBER: _builtins.int
     api_key: _builtins.str
     """The API key that was admitted, in full. Never logged, never echoed."""
     lease_id_high: _builtins.int
@@ -375,6 +437,8 @@ class NextOfferRequest(_message.Message):
     """The replica of the last ticket has neither failed nor said anything for long, and is left only for another one.
     REPLICA_OVERLOADED then also says that it accepted the request and works: the request waits its turn there.
     """
+    needs: _builtins.int
+    """What the request needs of an engine, as its admission said it."""
     def __init__(
         self,
         *,
@@ -383,10 +447,11 @@ class NextOfferRequest(_message.Message):
         lease_id_low: _builtins.int = ...,
         endpoint: Global___Endpoint.ValueType = ...,
         is_hedge: _builtins.bool = ...,
+        needs: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "endpoint", b"endpoint", "is_hedge", b"is_hedge", "lease_id_high", b"lease_id_high", "lease_id_low", b"lease_id_low"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["api_key", b"api_key", "endpoint", b"endpoint", "is_hedge", b"is_hedge", "lease_id_high", b"lease_id_high", "lease_id_low", b"lease_id_low", "needs", b"needs"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from services.kernel.engine_features import EngineFeature
 from services.kernel.errors import ComptoirError, Reason
 from services.router.domain.limits import PlacementPolicy, PlacementRules, RouterLimits
 from services.router.domain.placement.placing import POLICIES, place
@@ -80,3 +81,19 @@ def test_no_policy_sends_a_request_to_an_engine_that_stands_still_while_another_
     limits = changed_limits(placement=PlacementRules(policy=policy))
     assert place([stands, works], ask(after=1), limits=limits).replica == 1
     assert place([stands], ask(after=1), limits=limits).replica == 2
+
+
+@pytest.mark.parametrize("policy", list(PlacementPolicy))
+def test_a_request_goes_where_its_engine_has_what_it_needs(policy: PlacementPolicy) -> None:
+    limits = changed_limits(placement=PlacementRules(policy=policy))
+    pool = [replica(1, features=0), replica(2, in_flight=3, features=EngineFeature.LOGPROBS)]
+    assert place(pool, ask(needs=EngineFeature.LOGPROBS), limits=limits).replica == 2
+    # Where that one is full it waits for it.
+    full = [pool[0], replica(2, in_flight=4, features=EngineFeature.LOGPROBS)]
+    with pytest.raises(ComptoirError) as refusal:
+        place(full, ask(needs=EngineFeature.LOGPROBS), limits=limits)
+    assert refusal.value.reason is Reason.REPLICA_OVERLOADED
+    silent = [pool[0], replica(2, at=NOW - 5.1, features=EngineFeature.LOGPROBS)]
+    with pytest.raises(ComptoirError) as refusal:
+        place(silent, ask(needs=EngineFeature.LOGPROBS), limits=limits)
+    assert refusal.value.reason is Reason.NO_REPLICA
