@@ -54,13 +54,19 @@ class Pace:
     """Spreads what begins in one turn of the loop over several: in each as much as takes four milliseconds.
 
     What comes with one message begins in one turn, however much it is together. The time is that of the
-    loop's own thread: on a busy machine no less begins together.
+    loop's own thread: on a busy machine no less begins together. The kernel is asked for it only once so much
+    time has passed by `wall_seconds`, which costs a fraction.
     """
 
-    def __init__(self, seconds: Callable[[], float] = time.thread_time) -> None:
+    def __init__(
+        self,
+        seconds: Callable[[], float] = time.thread_time,
+        wall_seconds: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._seconds = seconds
-        # When the first of this turn began; None before.
-        self._begun_seconds: float | None = None
+        self._wall_seconds = wall_seconds
+        # When the first of this turn began, by both clocks; None before.
+        self._begun_seconds: tuple[float, float] | None = None
         self._numbers = itertools.count()
         # Of work that begins, and of long work that goes on.
         self._beginning: _Line = []
@@ -87,11 +93,16 @@ class Pace:
         self._begin()
 
     def _is_used(self, pace_seconds: float) -> bool:
-        return self._begun_seconds is not None and self._seconds() - self._begun_seconds >= pace_seconds
+        if self._begun_seconds is None:
+            return False
+        begun_seconds, begun_wall_seconds = self._begun_seconds
+        if self._wall_seconds() - begun_wall_seconds < pace_seconds:
+            return False
+        return self._seconds() - begun_seconds >= pace_seconds
 
     def _begin(self) -> None:
         if self._begun_seconds is None:
-            self._begun_seconds = self._seconds()
+            self._begun_seconds = self._seconds(), self._wall_seconds()
             asyncio.get_running_loop().call_soon(self._end)
 
     def _end(self) -> None:

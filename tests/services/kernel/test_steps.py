@@ -63,7 +63,7 @@ async def test_work_that_is_short_in_all_waits_for_nobody() -> None:
 async def begun_per_turn(step_seconds: float, count: int, *, leave: int | None = None) -> list[list[int]]:
     """Which of many that come at once begin in each turn of the loop, where each takes so long."""
     clock, turns = ManualClock(), list[list[int]]()
-    pace = Pace(clock.monotonic_seconds)
+    pace = Pace(clock.monotonic_seconds, clock.monotonic_seconds)
 
     async def begin(number: int) -> None:
         await pace.turn()
@@ -90,6 +90,23 @@ async def test_what_takes_no_time_begins_at_once() -> None:
     assert await begun_per_turn(0.0, 40) == [list(range(40))]
 
 
+async def test_the_time_of_the_thread_is_asked_for_only_where_so_much_has_passed() -> None:
+    wall, asked = ManualClock(), list[float]()
+
+    def thread_seconds() -> float:
+        asked.append(wall.monotonic_seconds())
+        return 0.0
+
+    pace = Pace(thread_seconds, wall.monotonic_seconds)
+    for _ in range(10):
+        await pace.turn()
+    assert len(asked) == 1
+    # The thread itself did little meanwhile, so what comes begins all the same.
+    wall.advance(PACE_SECONDS)
+    await pace.turn()
+    assert len(asked) == 2
+
+
 @pytest.mark.parametrize("leave", [1, 2, 3, 16, 39])
 async def test_who_leaves_before_it_begins_keeps_nobody_waiting(leave: int) -> None:
     turns = await begun_per_turn(PACE_SECONDS, 40, leave=leave)
@@ -101,7 +118,7 @@ class Loop:
 
     def __init__(self, works: int) -> None:
         self.clock = ManualClock()
-        self.pace = Pace(self.clock.monotonic_seconds)
+        self.pace = Pace(self.clock.monotonic_seconds, self.clock.monotonic_seconds)
         self.steps_done = 0
         self.tasks = [asyncio.create_task(self._go_on()) for _ in range(works)]
 
@@ -140,7 +157,7 @@ async def test_long_work_goes_on_however_much_begins() -> None:
 
 async def test_long_work_of_many_goes_on_in_the_turn_of_one(monkeypatch: pytest.MonkeyPatch) -> None:
     clock, done = ManualClock(), list[int]()
-    monkeypatch.setattr(steps, "Pace", partial(Pace, clock.monotonic_seconds))
+    monkeypatch.setattr(steps, "Pace", partial(Pace, clock.monotonic_seconds, clock.monotonic_seconds))
 
     async def work() -> None:
         def timed() -> Steps[None]:

@@ -232,7 +232,8 @@ async def test_many_that_come_in_one_message_are_decided_in_several_turns(
 ) -> None:
     # Each takes as long as a turn may.
     ticks = itertools.count()
-    monkeypatch.setattr(steps, "Pace", partial(Pace, lambda: next(ticks) * PACE_SECONDS))
+    pace = partial(Pace, *[lambda: next(ticks) * PACE_SECONDS] * 2)
+    monkeypatch.setattr(steps, "Pace", pace)
     router = FullRouter()
     joined = JoinedAdmissions(joined_streams(), cast(Admitter, router))
     asked = [router_pb2.AdmitCall(call_number=number, request=admit("key")) for number in range(32)]
