@@ -73,6 +73,8 @@ ALLOWED_FIELDS: Final = frozenset(
 # A line of a library's place in the code is written this often at most.
 _AGAIN_SECONDS: Final = 10.0
 
+_threshold = logging.NOTSET
+
 # Made once: the library's renderer makes one for every line, which costs more than to use it.
 _JSON: Final = json.JSONEncoder(default=repr)
 
@@ -82,7 +84,8 @@ def configure(process: str, level: str = "info") -> None:
 
     A library's message may quote what a caller wrote, so only its place in the code is logged.
     """
-    threshold = logging.getLevelNamesMapping()[level.upper()]
+    global _threshold  # noqa: PLW0603 - as structlog's own configuration, which is one for the process
+    threshold = _threshold = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,
@@ -104,6 +107,11 @@ def configure(process: str, level: str = "info") -> None:
     sys.excepthook = _log_uncaught
     sys.unraisablehook = _log_unraisable
     threading.excepthook = _log_thread_failure
+
+
+def is_written(level: int) -> bool:
+    """Tells whether lines of a level are written, for those who would have much to do for a line."""
+    return level >= _threshold
 
 
 def get_logger(name: str) -> Any:  # structlog's bound loggers are typed as Any

@@ -14,12 +14,12 @@ from services.kernel.identity import Identity
 from services.runtime.grpc.call_log import CallLog, CallRecord
 from services.runtime.grpc.joined.idle import IdleStreams
 from services.runtime.grpc.joined.message_spacing import MessageSpacing
+from services.runtime.grpc.joined.time_limits import TimeLimits
 
 # Of one stream that are open at once; what is above is refused, call by call.
 MAX_CALLS: Final = 4096
 # What a caller has to read the end of its answers before its stream ends: much, for one that is starved too.
 _READ_SECONDS: Final = 0.25
-_MILLISECONDS: Final = 1000
 
 _Request = TypeVar("_Request", bound=Message)
 _Response = TypeVar("_Response", bound=Message)
@@ -88,6 +88,7 @@ class JoinedAnswers(Generic[_Request, _Response]):
         self._spacing = spacing or MessageSpacing()
         self._has_outgoing = False
         self._calls: dict[int, asyncio.Future[Any]] = {}
+        self._limits = TimeLimits(self.cancel)
         self._is_ending = False
         self._changed = asyncio.Event()
         self._written_seconds = 0.0
@@ -118,9 +119,10 @@ class JoinedAnswers(Generic[_Request, _Response]):
         """
 
         def begin() -> "asyncio.Task[None]":
-            return asyncio.create_task(_within(timeout_milliseconds, work))
+            return asyncio.create_task(work())
 
-        self._begin(number, begin, _nothing, failed, (request_id or Identity.random()).hex)
+        if self._begin(number, begin, _nothing, failed, (request_id or Identity.random()).hex):
+            self._limits.begin(number, timeout_milliseconds)
 
     def follow(
         self,
@@ -142,10 +144,10 @@ class JoinedAnswers(Generic[_Request, _Response]):
         succeeded: Callable[[_Result], None],
         failed: Callable[[ComptoirError], None],
         request_id: str,
-    ) -> None:
+    ) -> bool:
         if refusal := self._refusal(number):
             failed(refusal)
-            return
+            return False
         record = self._streams.log.start(self._method, request_id)
         self._streams.idle.discard(self)
         # The call's own lines have its request id, and so has the line of its end.
@@ -157,10 +159,11 @@ class JoinedAnswers(Generic[_Request, _Response]):
         except Exception as error:  # noqa: BLE001 - as of a task: the record logs what nobody foresaw
             if (told := record.end(error)) is not None:
                 failed(told)
-            return
+            return False
         self._calls[number] = work
         # Not in the task itself: one that is cancelled before its first step runs none of its lines.
         work.add_done_callback(partial(self._ended, number, record, succeeded, failed), context=context)
+        return True
 
     def _refusal(self, number: int) -> ComptoirError | None:
         if number in self._calls:
@@ -256,6 +259,7 @@ class JoinedAnswers(Generic[_Request, _Response]):
             result = work.result()
         except BaseException as error:  # noqa: BLE001 - its cancellation too: the record tells them apart
             failure = error
+        failure = self._limits.failure(number, failure)
         told = record.end(failure)
         del self._calls[number]
         if told is not None:
@@ -278,13 +282,3 @@ class JoinedAnswers(Generic[_Request, _Response]):
 
 def _nothing(_: None) -> None:
     """A call with a task has said itself what it had to say."""
-
-
-async def _within(milliseconds: int, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    try:
-        async with asyncio.timeout(milliseconds / _MILLISECONDS or None) as limit:
-            await work()
-    except TimeoutError:
-        if not limit.expired():
-            raise
-        raise ComptoirError(Reason.DEADLINE_EXCEEDED) from None
