@@ -1,8 +1,8 @@
 """128-bit identities as the pairs of 64-bit numbers in which they travel and rest."""
 
 import hashlib
+import os
 import re
-import secrets
 from typing import Final, NamedTuple, Self
 
 _HEX: Final = re.compile(r"[0-9a-f]{32}")
@@ -10,6 +10,7 @@ _UUID: Final = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}|[0-9a-f]
 
 # Behind the microseconds; those of the year 2100 have 52 bits.
 _RANDOM_BITS: Final = 12
+_LOWEST: Final = 2**_RANDOM_BITS - 1
 _HALF: Final = 2**64 - 1
 
 
@@ -22,7 +23,8 @@ class Identity(NamedTuple):
     @classmethod
     def random(cls) -> Self:
         """Returns an identity that nobody can guess."""
-        return cls(secrets.randbits(64), secrets.randbits(64))
+        bits = int.from_bytes(os.urandom(16))
+        return cls(bits >> 64, bits & _HALF)
 
     @classmethod
     def dated(cls, wall_microseconds: int) -> Self:
@@ -30,8 +32,9 @@ class Identity(NamedTuple):
 
         In an index, identities of one moment lie side by side; each random one is on a page of its own.
         """
-        high = (wall_microseconds << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS)) & _HALF
-        return cls(high, secrets.randbits(64))
+        bits = int.from_bytes(os.urandom(10))
+        high = (wall_microseconds << _RANDOM_BITS | bits >> 64 & _LOWEST) & _HALF
+        return cls(high, bits & _HALF)
 
     @classmethod
     def from_hex(cls, text: str) -> Self | None:

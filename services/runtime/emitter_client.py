@@ -8,6 +8,7 @@ events are held aside and tried again among themselves, while all others go on.
 import asyncio
 import itertools
 import random
+from collections.abc import Sequence
 from typing import Final
 
 from comptoir.emitter.v1 import emitter_pb2, emitter_pb2_grpc
@@ -17,7 +18,7 @@ from services.kernel.backoff import Backoff
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
 from services.runtime.addresses import GrpcTarget
-from services.runtime.event_messages import count_of, request_of
+from services.runtime.event_messages import add_to
 from services.runtime.grpc.server import channel
 from services.runtime.joined_records import JoinedRecords
 from services.runtime.logs import get_logger, log_failure
@@ -67,14 +68,15 @@ class EmitterClient:
 
         At most MAX_EVENTS events, of whatever kinds. Events that the emitter refuses raise its reason.
         """
-        waiting = _Waiting(request_of(events), self._clock.monotonic_seconds() + self._wait_seconds)
+        waiting = _Waiting(events, self._clock.monotonic_seconds() + self._wait_seconds)
         self._waiting.append(waiting)
         if not self._is_sender_starting and len(self._senders) < _MOST_SENDERS:
             self._is_sender_starting = True
             sender = asyncio.create_task(self._run())
             self._senders.add(sender)
             sender.add_done_callback(self._senders.discard)
-        await asyncio.shield(waiting.done)
+        # A caller that is cancelled cancels its own wait and no event.
+        await waiting.done
 
     async def close(self) -> None:
         """Waits for what is under way and closes the connection."""
@@ -94,7 +96,8 @@ class EmitterClient:
             # What waits is the next sender's, where there is one.
             left = batch if len(self._senders) > 1 else [*batch, *self._waiting]
             self._fail(left, ComptoirError(Reason.USAGE_NOT_RECORDED))
-            self._waiting[:] = [waiting for waiting in self._waiting if not waiting.done.done()]
+            failed = set(left)
+            self._waiting[:] = [waiting for waiting in self._waiting if waiting not in failed]
 
     async def _send_all(self, batch: "list[_Waiting]") -> None:
         """Sends until nothing waits; `batch` is what is under way."""
@@ -178,7 +181,7 @@ class EmitterClient:
     async def _send(self, batch: "list[_Waiting]") -> ComptoirError | None:
         request = emitter_pb2.RecordRequest()
         for waiting in batch:
-            request.MergeFrom(waiting.request)
+            add_to(request, waiting.events)
         first_deadline = min(waiting.deadline_seconds for waiting in batch)
         left_seconds = first_deadline - self._clock.monotonic_seconds()
         timeout_seconds = min(max(left_seconds, _SHORTEST_ATTEMPT_SECONDS), _ATTEMPT_SECONDS)
@@ -213,14 +216,13 @@ class EmitterClient:
 class _Waiting:
     """One caller's events and the future that tells it of their fate."""
 
-    def __init__(self, request: emitter_pb2.RecordRequest, deadline_seconds: float) -> None:
-        self.request = request
-        # Events of all kinds.
-        self.size = count_of(request)
+    __slots__ = ("deadline_seconds", "done", "events", "size")
+
+    def __init__(self, events: Sequence[Message], deadline_seconds: float) -> None:
+        self.events = events
+        self.size = len(events)
         self.deadline_seconds = deadline_seconds
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        # A caller that was cancelled asks no more; without this, asyncio would log its event's fate.
-        self.done.add_done_callback(_retrieve)
 
     def succeed(self) -> None:
         """Tells the caller that the events are durable."""
@@ -233,6 +235,8 @@ class _Waiting:
             self.done.set_exception(
                 ComptoirError(error.reason, retry_after_seconds=error.retry_after_seconds)
             )
+            # A caller that is cancelled at this moment asks no more: asyncio would log its event's fate.
+            self.done.exception()
 
 
 def _seen(error: ComptoirError) -> ComptoirError:
@@ -261,8 +265,3 @@ def _take(queue: list[_Waiting]) -> list[_Waiting]:
     taken = queue[:]
     queue.clear()
     return taken
-
-
-def _retrieve(done: "asyncio.Future[None]") -> None:
-    if not done.cancelled():
-        done.exception()

@@ -26,11 +26,16 @@ _REQUEST_FIELDS: Final = {EVENT_TYPES[kind].DESCRIPTOR.full_name: kind.request_f
 _KINDS: Final = {kind.request_field: kind for kind in Kind}
 
 
-def request_of(events: Sequence[Message]) -> RecordRequest:
-    """Returns the request that hands over `events`, which may be of several kinds."""
-    request = RecordRequest()
+def add_to(request: RecordRequest, events: Sequence[Message]) -> None:
+    """Adds `events`, which may be of several kinds, to the request that hands them over."""
     for event in events:
         getattr(request, _REQUEST_FIELDS[event.DESCRIPTOR.full_name]).append(event)
+
+
+def request_of(events: Sequence[Message]) -> RecordRequest:
+    """Returns the request that hands over `events`."""
+    request = RecordRequest()
+    add_to(request, events)
     return request
 
 

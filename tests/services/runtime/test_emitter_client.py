@@ -266,8 +266,7 @@ def test_a_request_never_carries_more_than_it_may_and_order_is_kept(sizes: list[
     async def taken_in_turns() -> list[list[int]]:
         sample = load(1)
         queue = [
-            _Waiting(emitter_pb2.RecordRequest(replica_loads=[sample] * size), deadline_seconds=float(number))
-            for number, size in enumerate(sizes)
+            _Waiting([sample] * size, deadline_seconds=float(number)) for number, size in enumerate(sizes)
         ]
         batches = []
         while queue:
