@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from typing import Final
 
 SPACING_SECONDS: Final = 0.02
-# The pause goes on for so long where the first text of an answer, or its end, waits for an event: an engine
-# that serves so many needs longer for that text, and those who come meanwhile share the commit.
+# The pause is no longer where the first text of an answer, or its end, waits for an event: who comes later
+# than that behind a commit has the next one at once, and those who come meanwhile share it.
 AWAITED_SECONDS: Final = 0.004
 # Calls that follow each other as closely on the mean share commits that are so far apart.
 _CLOSE_SECONDS: Final = SPACING_SECONDS / 1.5

@@ -55,9 +55,10 @@ class Group(NamedTuple):
 def until_awaited(
     is_awaited: threading.Event, seconds: float, *, sleep: Callable[[float], None] = time.sleep
 ) -> None:
-    """Pauses; once a client waits, AWAITED_SECONDS more, so that those who come then share the commit."""
-    is_awaited.wait(max(0.0, seconds - AWAITED_SECONDS))
-    sleep(min(seconds, AWAITED_SECONDS))
+    """Pauses for AWAITED_SECONDS, so that commits are so far apart, and then until a client waits."""
+    shortest_seconds = min(seconds, AWAITED_SECONDS)
+    sleep(shortest_seconds)
+    is_awaited.wait(seconds - shortest_seconds)
 
 
 class CallQueue:
