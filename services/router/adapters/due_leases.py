@@ -12,8 +12,8 @@ from services.router.domain.lease import Hold, Lease
 # Times that are not those of a lease any more, for each lease, before they are thrown away.
 _STALE_TIMES: Final = 4
 _FEW_TIMES: Final = 1024
-# That end in one step: some milliseconds.
-_LEASES_AT_ONCE: Final = 256
+# That end in one step: two milliseconds at most.
+_LEASES_AT_ONCE: Final = 64
 
 
 class DueLeases:
