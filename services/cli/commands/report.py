@@ -26,7 +26,7 @@ from services.cli.reports.asking import (
     is_late,
     store_of,
 )
-from services.cli.reports.questions import ERRORS, HEADROOM, LATENCY, USAGE
+from services.cli.reports.questions import ERRORS, HEADROOM, KV, LATENCY, USAGE
 
 report = AdminCommands(no_args_is_help=True, help="Tables from the store.")
 
@@ -162,6 +162,36 @@ def headroom(  # noqa: PLR0913, PLR0917 - one argument per option of the command
     names = HEADROOM.grouped_by(by)
     answer = answer_to(HEADROOM, names, since, until, data_dir=data_dir, clickhouse=clickhouse)
     answer.show(form, HEADROOM.measures, "No replica told its load from")
+
+
+@report.command()
+def kv(  # noqa: PLR0913, PLR0917 - one argument per option of the command line
+    by: By = "",
+    since: Since = "24h",
+    until: Until = "",
+    data_dir: DataDir = DEFAULT_DATA_DIR,
+    admin: Admin = "",
+    pseudonyms: SecretFiles = None,
+    clickhouse: ClickHouse = "",
+    as_json: AsJson = False,
+    as_csv: AsCsv = False,
+) -> None:
+    """KV-cache blocks that were predicted, and those that answers filled.
+
+    By region and model; --by takes priority, replica, tenant, minute, hour and day too. A ratio is actual by
+    predicted blocks.
+
+    Examples:
+      comptoir report kv
+
+      comptoir report kv --by model,replica --since 7d --csv
+
+    """
+    form = Form(as_json, as_csv)
+    names = KV.grouped_by(by)
+    answer = answer_to(KV, names, since, until, data_dir=data_dir, clickhouse=clickhouse)
+    answer.name_tenants(data_dir, admin, pseudonyms)
+    answer.show(form, KV.measures, "Nothing was generated, as far as the store knows, from")
 
 
 report.command()(cost)

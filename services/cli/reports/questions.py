@@ -154,6 +154,35 @@ ERRORS: Final = Report(
 )
 # Minutes have as many samples as came in them.
 _MEAN: Final = "sum({} * queue_and_headroom.samples) / sum(queue_and_headroom.samples)"
+_KNOWN: Final = "kv_predictions.actual_per_predicted IS NOT NULL"
+_SHARE_UNDER: Final = "countIf(kv_predictions.actual_per_predicted > 1)"
+KV: Final = Report(
+    "kv",
+    "kv_predictions",
+    "started_at",
+    {
+        **_columns("region", "model", "priority", "replica", "tenant"),
+        **_times("started_at", "minute", "hour", "day"),
+    },
+    (
+        Measure("requests", "count()", "requests"),
+        Measure("unknown_requests", f"count() - countIf({_KNOWN})", "unknown"),
+        Measure("predicted_blocks", f"sumIf(kv_predictions.predicted_kv_blocks, {_KNOWN})", "predicted"),
+        Measure("actual_blocks", f"sumIf(kv_predictions.actual_kv_blocks, {_KNOWN})", "actual"),
+        Measure("ratio_p50", _quantile(0.5, "actual_per_predicted"), "ratio p50", "number"),
+        Measure("ratio_p95", _quantile(0.95, "actual_per_predicted"), "p95", "number"),
+        Measure("ratio_p99", _quantile(0.99, "actual_per_predicted"), "p99", "number"),
+        Measure(
+            "under_predicted_share",
+            f"if(countIf({_KNOWN}) = 0, NULL, {_SHARE_UNDER} / countIf({_KNOWN}))",
+            "under",
+            "share",
+        ),
+    ),
+    ("region", "model"),
+    where="is_whole",
+    order="requests DESC",
+)
 HEADROOM: Final = Report(
     "headroom",
     "queue_and_headroom",

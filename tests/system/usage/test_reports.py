@@ -53,10 +53,24 @@ async def _fill(clickhouse: ClickHouseProcess) -> None:
     own = {"model": 1, "tenant_high": high, "tenant_low": low, "key_epoch": 1, "outcome": 1}
     timed = {"ttft_microseconds": SECOND, "duration_microseconds": 60 * SECOND, "input_tokens": 200}
     await store.happened(
-        Kind.GENERATION, yesterday("10:01:00"), replica=CHEAP, priority=20, output_tokens=300, **timed, **own
+        Kind.GENERATION,
+        yesterday("10:01:00"),
+        replica=CHEAP,
+        priority=20,
+        output_tokens=300,
+        **timed,
+        **own,
+        predicted_kv_blocks=40,
+        actual_kv_blocks=32,
     )
     await store.happened(
-        Kind.GENERATION, yesterday("10:02:00"), replica=DEAR, output_tokens=100, **timed, **own
+        Kind.GENERATION,
+        yesterday("10:02:00"),
+        replica=DEAR,
+        output_tokens=100,
+        **timed,
+        **own,
+        actual_kv_blocks=19,
     )
     await store.happened(
         Kind.EDGE_REQUEST, yesterday("10:03:00"), count=2, reason=int(Reason.ENGINE_FAILED), http_status=502
@@ -147,8 +161,23 @@ def test_latency_errors_and_headroom_are_grouped_as_asked(reports: Any) -> None:
     assert (error["told_by"], error["reason"], error["requests"]) == ("edge", "engine_failed", 2)
     (headroom,) = rows_of(reports("headroom", "--by", "model", "--json"))
     assert (headroom["waiting_max"], headroom["kv_max"], headroom["free_bytes_min"]) == (4, 0.25, 3 * 2**30)
-    for report in ("latency", "errors", "headroom", "usage"):
+    for report in ("latency", "errors", "headroom", "usage", "kv"):
         assert "…" not in reports(report)
+
+
+def test_predictions_are_told_with_what_was_filled_and_unknown_ones_apart(reports: Any) -> None:
+    (kv,) = rows_of(reports("kv", "--by", "model", "--json"))
+    assert (kv["requests"], kv["unknown_requests"], kv["predicted_blocks"], kv["actual_blocks"]) == (
+        2,
+        1,
+        40,
+        32,
+    )
+    assert (kv["ratio_p50"], kv["under_predicted_share"]) == (pytest.approx(0.8), 0)
+    unknown = next(
+        row for row in rows_of(reports("kv", "--by", "replica", "--json")) if row["unknown_requests"]
+    )
+    assert (unknown["ratio_p95"], unknown["under_predicted_share"]) == (None, None)
 
 
 def test_an_error_of_the_last_half_hour_is_not_denied(reports: Any) -> None:
@@ -180,6 +209,7 @@ def test_a_day_is_in_one_of_two_spans_that_follow_each_other(reports: Any) -> No
         ("errors", "told_by,reason,region,model,outcome,http_status,hour,day"),
         ("usage", "region,model,priority,outcome,replica,tenant,hour,day"),
         ("headroom", "region,model,replica,minute,hour,day"),
+        ("kv", "region,model,priority,replica,tenant,minute,hour,day"),
         ("cost", "region,model,gpu,hour,day"),
         ("cost", "tenant,region,model,day"),
     ],

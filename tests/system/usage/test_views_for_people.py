@@ -12,6 +12,7 @@ pytestmark = pytest.mark.system
 
 VIEWS = (
     "measured_generations",
+    "kv_predictions",
     "latency_by_minute",
     "latency_by_hour",
     "slo_ttft",
@@ -106,6 +107,34 @@ async def test_load_says_the_queue_the_cache_and_the_free_memory_of_each_replica
     assert rows == [
         ("eu-fr", "m", 3, 0, 2, 4, 2, 0.5, 0.3, 7, 20),
         ("eu-fr", "m", 3, 1, 1, 1, 1, 0, 0, None, 10),
+    ]
+
+
+async def test_predicted_blocks_stand_beside_actual_ones_and_unknown_is_not_zero(store: Store) -> None:
+    for clock, predicted, actual, outcome in (
+        ("10:00:00", 10, 12, 1),
+        ("10:00:01", 10, 5, 4),
+        ("10:00:02", 0, 7, 1),
+        ("10:00:03", 4, 0, 1),
+    ):
+        await store.happened(
+            Kind.GENERATION,
+            yesterday(clock),
+            model=1,
+            replica=3,
+            predicted_kv_blocks=predicted,
+            actual_kv_blocks=actual,
+            outcome=outcome,
+        )
+    rows = await store.rows(
+        "SELECT model, replica, is_whole, predicted_kv_blocks, actual_kv_blocks, actual_per_predicted"
+        " FROM DATABASE.kv_predictions ORDER BY started_at"
+    )
+    assert rows == [
+        ("m", 3, 1, 10, 12, 1.2),
+        ("m", 3, 0, 10, 5, 0.5),
+        ("m", 3, 1, None, 7, None),
+        ("m", 3, 1, 4, None, None),
     ]
 
 

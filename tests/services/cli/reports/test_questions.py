@@ -7,13 +7,13 @@ import pytest
 from deploy.local.stack.errors import StackError
 from services.cli.reports.asking import Form
 from services.cli.reports.cost_questions import COST, TENANTS, cost_report
-from services.cli.reports.questions import ERRORS, HEADROOM, LATENCY, USAGE, Report
+from services.cli.reports.questions import ERRORS, HEADROOM, KV, LATENCY, USAGE, Report
 from services.cli.reports.span import Span
 
 SPAN = Span(datetime(2026, 11, 26, tzinfo=UTC), datetime(2026, 11, 27, tzinfo=UTC))
 
 
-@pytest.mark.parametrize("report", [LATENCY, USAGE, ERRORS, HEADROOM, COST, TENANTS])
+@pytest.mark.parametrize("report", [LATENCY, USAGE, ERRORS, HEADROOM, KV, COST, TENANTS])
 def test_a_name_that_is_not_there_is_refused_with_those_that_are(report: Report) -> None:
     for text in ("colour", "region,region", "region,", "region;DROP"):
         with pytest.raises(StackError, match=f"--by of report {report.name} takes some of .*region"):

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from services.cli.reports.cost_questions import COST, TENANTS
-from services.cli.reports.questions import ERRORS, HEADROOM, LATENCY, USAGE, Report
+from services.cli.reports.questions import ERRORS, HEADROOM, KV, LATENCY, USAGE, Report
 from services.cli.reports.shown import table_of
 
 WIDTH = 80
@@ -22,7 +22,7 @@ def printed(report: Report, name: str, number: int | None) -> list[str]:
     return out.getvalue().splitlines()
 
 
-@pytest.mark.parametrize("report", [LATENCY, USAGE, ERRORS, HEADROOM, COST, TENANTS])
+@pytest.mark.parametrize("report", [LATENCY, USAGE, ERRORS, HEADROOM, KV, COST, TENANTS])
 @pytest.mark.parametrize("name", ["m", "tiny-embed-eu", "mistral-small-3.2-24b-instruct"])
 @pytest.mark.parametrize("number", [None, 7, 999])
 def test_every_title_and_every_number_is_there(report: Report, name: str, number: int | None) -> None:
