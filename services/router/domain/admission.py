@@ -203,21 +203,14 @@ class Admitter:
         lease_id, priority = lease_of(key.tenant.number), int(findings.priority)
         grant = Grant(findings.request_id, lease_id, key, model, size, priority, request.part, record)
         beginning = Beginning(key.tenant.number, request.prefix_digests)
-        want = Want(
-            model.number,
-            size.reserved_tokens,
-            request.prompt_tokens_upper_bound,
-            size.choices,
-            priority,
-            beginning=beginning,
-            needs=request.needs,
-        )
+        tokens, input_tokens = size.reserved_tokens, request.prompt_tokens_upper_bound
+        want = Want(model.number, tokens, input_tokens, size.choices, priority, size.output_tokens, beginning)
+        want = replace(want, needs=request.needs)
         asked_seconds = self._ports.clock.monotonic_seconds()
-        quota, placement = await self._ports.leases.obtain(
-            grant,
-            lambda: self._first_places.place(lease_id, want),
-            lambda: self._expected_seconds(model),
-        )
+        with self._first_places.asked(lease_id, want) as place:
+            quota, placement = await self._ports.leases.obtain(
+                grant, place, lambda: self._expected_seconds(model)
+            )
         self._first_places.note_begun(want)
         try:
             if self._ports.clock.monotonic_seconds() - asked_seconds >= _CHANGES_HOLD_SECONDS:

@@ -1,5 +1,7 @@
 """The first place of a request: one of the class batch gets it when nothing holds its class back."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from services.kernel.identity import Identity
@@ -17,10 +19,21 @@ class FirstPlaces:
         self._offers = offers
         self._gate = gate
 
+    @contextmanager
+    def asked(self, lease_id: Identity, want: Want) -> Iterator[Callable[[], Placement]]:
+        """Yields what finds the place of a request; once it has one, or has gone, no room is kept for it."""
+        in_turn = replace(want, due_seconds=self._offers.due_seconds(want.priority))
+        try:
+            yield lambda: self.place(lease_id, in_turn)
+        finally:
+            self._offers.leave(lease_id, want)
+
     def place(self, lease_id: Identity, want: Want) -> Placement:
         """Returns the best replica; BATCH_HELD_BACK where the class has to wait, else as `Offers.place`."""
         if want.priority < Priority.BATCH:
             return self._offers.place(lease_id, want)
+        # While its class has to wait, it takes nobody's room.
+        self._offers.leave(lease_id, want)
         self._gate.check(want.model)
         is_free = self._gate.hold(want.model).by is HeldBy.NOTHING
         return self._offers.place(lease_id, replace(want, may_spill=is_free))

@@ -125,7 +125,8 @@ class Settlement:
     """What an accepted ticket's request really used.
 
     A replica of an older version names neither ticket, key nor tenant. `is_unserved` says that the
-    caller may go on with its next ticket of the lease, `has_output` that the engine answered.
+    caller may go on with its next ticket of the lease, `has_output` that the engine answered. Its tokens
+    are those of prompt and answer, cached ones included.
     """
 
     lease_id: Identity
@@ -135,6 +136,8 @@ class Settlement:
     process: Process
     is_unserved: bool = False
     has_output: bool = False
+    input_tokens: int = 0
+    output_tokens: int = 0
 
     @property
     def charged(self) -> Amount:

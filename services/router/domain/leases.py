@@ -34,6 +34,7 @@ from services.router.domain.lease import (
 )
 from services.router.domain.limits import RouterLimits
 from services.router.domain.place_lines import Asker, PlaceLines
+from services.router.domain.placement.expected_size import ExpectedSizes
 from services.router.domain.ports import LeaseCounter, LeaseStore, ReplicaDirectory
 from services.router.domain.pricing import reserved
 from services.router.domain.quota import OF_QUOTA, SPENT, Payer, Quotas
@@ -60,6 +61,7 @@ class Leases:
     ) -> None:
         self._store = store
         self.is_lent_here: Final = store.is_lent_here
+        self.sizes: Final = ExpectedSizes()
         self._counter = counter
         self._replicas = replicas
         self._clock = clock
@@ -72,7 +74,7 @@ class Leases:
 
     @property
     def held(self) -> int:
-        """Returns how many requests wait for a replica that is not ready yet."""
+        """Returns how many requests wait for a replica that is ready, or has room in its KV cache."""
         return self.places.held
 
     def waiting_for(self, model: int) -> int:
@@ -85,8 +87,8 @@ class Leases:
         """Reserves what the grant may use and takes a place on a replica: both, or neither.
 
         It waits a moment where the key, or every replica of the model, has no place left, and longer where no
-        replica is ready and one is expected, as `expected_seconds` says. While it waits for a replica it has
-        nothing reserved.
+        replica is ready and one is expected, as `expected_seconds` says, or none has free KV blocks for it.
+        While it waits for a replica it has nothing reserved.
         """
         try:
             return await self._obtain_now(grant, place)
@@ -94,8 +96,8 @@ class Leases:
             if refused.reason not in _NO_PLACE:
                 raise
             refusal = refused
-        asker = self._asker(grant, expected_seconds)
-        return await self.places.wait(asker, refusal, lambda: self._attempt(grant, place))
+        attempt = partial(self._attempt, grant, place)
+        return await self.places.wait(self._asker(grant, expected_seconds), refusal, attempt)
 
     async def reserve(self, grant: Grant) -> QuotaState:
         """Lends what the grant may use; where requests in flight are at their limit it waits a moment.
@@ -158,6 +160,7 @@ class Leases:
             self._changes.tell()
         if settlement.has_output and not settlement.is_unserved:
             self._replicas.judge(settlement.process, self._clock.monotonic_seconds(), has_failed=False)
+            self.sizes.used(settlement.lease_id, settlement.input_tokens, settlement.output_tokens)
         self._replicas.unassign(settlement.ticket_id)
         self._note([freed] if freed else [])
 
@@ -277,14 +280,9 @@ class Leases:
         return bool(processes) and there.isdisjoint(processes)
 
     def _asker(self, grant: Grant, expected_seconds: Callable[[], float]) -> Asker:
-        most_of_key = max(1, self._limits.held_requests // 2)
-        return Asker(
-            model=grant.model.number,
-            key=grant.key.number,
-            priority=grant.priority,
-            most_of_key=min(grant.key.quota.concurrency or most_of_key, most_of_key),
-            expected_seconds=expected_seconds,
-        )
+        most_of_key, key = max(1, self._limits.held_requests // 2), grant.key
+        most_of_key = min(key.quota.concurrency or most_of_key, most_of_key)
+        return Asker(grant.model.number, key.number, grant.priority, most_of_key, expected_seconds)
 
     def _note(self, freed: Sequence[Freed]) -> None:
         for one in freed:

@@ -21,6 +21,14 @@ class PlacementPolicy(Enum):
     PREFIX_AFFINITY = "prefix_affinity"
 
 
+class KvRoom(Enum):
+    """What becomes of a request whose KV blocks are not free on a replica."""
+
+    HOLD = "hold"
+    PREFER = "prefer"
+    OFF = "off"
+
+
 class PlacementRules(BaseModel):
     """How replicas are chosen."""
 
@@ -46,6 +54,12 @@ class PlacementRules(BaseModel):
         le=2**32,
         description="with prefix_affinity, the most memory for digests of what replicas had lately; 0 is "
         "least_work",
+    )
+    kv_room: KvRoom = Field(
+        default=KvRoom.HOLD,
+        description="hold: a request goes where the KV blocks that it is expected to fill are free, and "
+        "waits for `hold_seconds` where they are on no replica; prefer: it goes there first, else to any; "
+        "off: free blocks say nothing. A replica without work takes all that fits it",
     )
     circuit: CircuitRules = Field(
         default=CircuitRules(), description="when a replica that fails is left alone"

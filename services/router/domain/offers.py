@@ -13,7 +13,9 @@ from services.router.domain.lease import Issued, Process
 from services.router.domain.leases import Leases
 from services.router.domain.limits import PlacementPolicy, RouterLimits
 from services.router.domain.placement.asking import Ask, expected_input_tokens
+from services.router.domain.placement.expected_size import Bounds
 from services.router.domain.placement.filters import check_needs
+from services.router.domain.placement.kv_room import KeptRoom, NoRoomError
 from services.router.domain.placement.placing import Placement, place, place_count
 from services.router.domain.placement.prefix_memory import UNKNOWN_BEGINNING, Beginning, PrefixMemory
 from services.router.domain.placement.replica import Claims
@@ -34,8 +36,9 @@ _MOST_FAILED: Final = 4096
 class Want:
     """What a request wants of a replica, by its bounds; `input_tokens` is its prompt's, which may be more.
 
-    `may_spill` says that one of the class batch may go to a dearer GPU class. `needs` is a sum of
-    EngineFeature.
+    `output_tokens` are those of each choice. One of the class batch may go to a dearer GPU class where it
+    `may_spill`. `due_seconds` is its turn among those that wait for free KV blocks, None where it does not.
+    `needs` is a sum of EngineFeature.
     """
 
     model: int
@@ -43,9 +46,16 @@ class Want:
     input_tokens: int
     choices: int = 1
     priority: int = Priority.DEFAULT
-    may_spill: bool = True
+    output_tokens: int = 0
     beginning: Beginning = UNKNOWN_BEGINNING
     needs: int = 0
+    may_spill: bool = True
+    due_seconds: float | None = None
+
+    @property
+    def bounds(self) -> Bounds:
+        """Returns what its size is expected by."""
+        return Bounds(self.model, self.input_tokens, self.output_tokens, self.choices)
 
 
 class Offers:
@@ -70,15 +80,52 @@ class Offers:
         self._last_chosen: dict[int, int] = {}
         self._last_counted: dict[int, int] = {}
         self._failed: dict[Identity, None] = {}
+        self._room = KeptRoom()
         rules = limits.placement
         remembers = rules.policy is PlacementPolicy.PREFIX_AFFINITY
         self._prefixes = PrefixMemory(rules.prefix_memory_bytes if remembers else 0)
 
     def place(self, lease_id: Identity, want: Want, tried: Collection[Process] = ()) -> Placement:
         """Returns the best replica that none of `tried` runs; raises as `place` of the placement does."""
-        now_seconds = self._clock.monotonic_seconds()
         pool = self._replicas.pool(want.model, self._region.number)
-        ask = Ask(
+        ask = self._ask(lease_id, want)
+        untried = [one for one in pool if one.registration.process not in tried] if tried else pool
+        check_needs(pool, want.needs)
+        try:
+            placement = place(untried, ask, limits=self._limits)
+        except NoRoomError as refusal:
+            if want.due_seconds is not None:
+                self._room.keep(want.model, lease_id, want.due_seconds, replicas=refusal.replicas, ask=ask)
+            raise
+        self.leave(lease_id, want)
+        self._last_chosen[want.model] = placement.replica
+        # No await since the pool was read: two requests cannot take the same last place.
+        new_tokens = ask.input_tokens - ask.cached_at(placement.process)
+        self._prefixes.note(
+            want.beginning,
+            want.model,
+            placement.process,
+            new_tokens=new_tokens,
+            cache_tokens=placement.cache_tokens,
+            now_seconds=ask.now_seconds,
+        )
+        claims = Claims(new_tokens, placement.taken_kv_blocks, ask.now_seconds + _CLAIM_SECONDS)
+        self._replicas.claim(lease_id, placement.replica, claims, ask.now_seconds)
+        self._leases.sizes.sent(lease_id, want.bounds)
+        return placement
+
+    def due_seconds(self, priority: int) -> float:
+        """Returns the turn of a request of that class that comes now."""
+        return self._limits.ageing.due_seconds(priority, self._clock.monotonic_seconds())
+
+    def leave(self, lease_id: Identity, want: Want) -> None:
+        """Keeps no room for a request any more that does not wait for it."""
+        self._room.forget(want.model, lease_id)
+
+    def _ask(self, lease_id: Identity, want: Want) -> Ask:
+        now_seconds, due_seconds = self._clock.monotonic_seconds(), want.due_seconds
+        expected = self._leases.sizes.expected(want.bounds)
+        return Ask(
             tokens=want.tokens,
             input_tokens=min(want.tokens, expected_input_tokens(want.input_tokens)),
             after=self._last_chosen.get(want.model, 0),
@@ -91,24 +138,11 @@ class Offers:
             prefix=want.beginning.number,
             affinity_seconds=self._limits.placement.affinity_seconds,
             needs=want.needs,
+            expected_tokens=expected.tokens,
+            output_tokens=expected.output_tokens,
+            waits_for_room=due_seconds is not None,
+            kept_blocks={} if due_seconds is None else self._room.blocks(want.model, lease_id, due_seconds),
         )
-        check_needs(pool, want.needs)
-        untried = [one for one in pool if one.registration.process not in tried] if tried else pool
-        placement = place(untried, ask, limits=self._limits)
-        self._last_chosen[want.model] = placement.replica
-        # No await since the pool was read: two requests cannot take the same last place.
-        new_tokens = ask.input_tokens - ask.cached_at(placement.process)
-        self._prefixes.note(
-            want.beginning,
-            want.model,
-            placement.process,
-            new_tokens=new_tokens,
-            cache_tokens=placement.cache_tokens,
-            now_seconds=now_seconds,
-        )
-        claims = Claims(new_tokens, placement.predicted_kv_blocks, now_seconds + _CLAIM_SECONDS)
-        self._replicas.claim(lease_id, placement.replica, claims, now_seconds)
-        return placement
 
     async def first(self, grant: Grant, placement: Placement) -> TicketOffer:
         """Returns the ticket that a request is admitted with."""
@@ -147,7 +181,13 @@ class Offers:
             self._note_failed(claims.ticket_id, issued.processes)
         tokens = claims.max_input_tokens + claims.choices * claims.max_output_tokens
         want = Want(
-            claims.model, tokens, claims.max_input_tokens, claims.choices, claims.priority, needs=needs
+            claims.model,
+            tokens,
+            claims.max_input_tokens,
+            claims.choices,
+            claims.priority,
+            claims.max_output_tokens,
+            needs=needs,
         )
         placement = self.place(lease_id, want, issued.processes)
         try:

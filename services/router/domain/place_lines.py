@@ -11,8 +11,9 @@ from typing import Final, TypeVar
 from services.kernel.errors import ComptoirError, Reason
 from services.router.domain.limits import RouterLimits
 from services.router.domain.placement.expecting import patience_seconds
+from services.router.domain.placement.kv_room import NoRoomError
 from services.router.domain.tenancy import Priority
-from services.router.domain.waiting_lines import MAX_WAITING, again
+from services.router.domain.waiting_lines import MAX_WAITING, again, without_size
 
 # What a later attempt may find and the request waits on; anything else is its answer.
 _NO_PLACE: Final = frozenset(
@@ -82,8 +83,8 @@ class PlaceLines:
     """One line per model. A change of its replicas lets each in the line try again, the first first.
 
     A request waits for `place_wait_seconds` where every replica is full. Where none is ready and one is
-    expected it is held, for `hold_seconds` at most; of those there are `held_requests` at most. One of the
-    class batch is held in any case where half of that room has place for it: the rest is for the others.
+    expected, or none has free KV blocks for it, it is held, for `hold_seconds` and `held_requests` at most.
+    One of the class batch is held in any case where half of that room has place for it.
     """
 
     def __init__(self, limits: RouterLimits) -> None:
@@ -133,7 +134,7 @@ class PlaceLines:
         if priority < Priority.BATCH:
             is_yielding = model in self._yielding
             before = [one for one in before if not (one.is_held_back or (one.is_batch and is_yielding))]
-        return again(before[-1].refusal) if before else None
+        return without_size(before[-1].refusal) if before else None
 
     async def wait(self, asker: Asker, refusal: ComptoirError, attempt: Callable[[], Awaitable[Got]]) -> Got:
         """Returns what the attempt returns, tried again at each change; raises the last refusal in the end.
@@ -216,7 +217,8 @@ class PlaceLines:
         """Returns how long it still waits; raises its refusal if it does not."""
         if self._is_closed:
             raise ComptoirError(Reason.UNAVAILABLE, retry_after_seconds=_SOON_SECONDS)
-        if waiting.is_batch and waiting.refusal.reason in _PATIENT_FOR:
+        is_for_room = isinstance(waiting.refusal, NoRoomError)
+        if is_for_room or (waiting.is_batch and waiting.refusal.reason in _PATIENT_FOR):
             self._hold(waiting)
         waited_seconds = _now() - waiting.arrived_seconds
         reason, line = waiting.refusal.reason, self._lines[waiting.asker.model]

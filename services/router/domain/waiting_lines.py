@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeVar
 
 from services.kernel.errors import ComptoirError, Reason
+from services.router.domain.placement.kv_room import NoRoomError
 
 MAX_WAITING: Final = 1024
 
@@ -128,3 +129,8 @@ def again(refusal: ComptoirError) -> ComptoirError:
         numbers=refusal.numbers,
         quota=refusal.quota,
     )
+
+
+def without_size(refusal: ComptoirError) -> ComptoirError:
+    """Returns the refusal of one that waits as it is told to another: not how large its request is."""
+    return NoRoomError() if isinstance(refusal, NoRoomError) else again(refusal)

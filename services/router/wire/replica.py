@@ -71,6 +71,8 @@ def settlement(message: replica_pb2.Settlement, process: Process, model: Model) 
         process=process,
         is_unserved=message.is_unserved,
         has_output=message.output_tokens > 0,
+        input_tokens=message.input_tokens,
+        output_tokens=message.output_tokens,
     )
 
 

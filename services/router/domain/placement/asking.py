@@ -20,6 +20,9 @@ class Ask:
     `cached_tokens` are those of the prompt that processes may have in their cache; `prefix` stands
     for its beginning, 0 for none, and what is cached outweighs `affinity_seconds` of work at most.
     `needs` is what its replica's engine has to have, a sum of EngineFeature.
+    `expected_tokens` are all that it is expected to use, 0 if nothing is, and `output_tokens` those of each
+    answer. One that `waits_for_room` goes to no replica without free blocks for them, and leaves
+    `kept_blocks` of replicas to another one.
     """
 
     tokens: int
@@ -34,6 +37,15 @@ class Ask:
     prefix: int = field(default=0, repr=False)
     affinity_seconds: float = 0.0
     needs: int = 0
+    expected_tokens: int = 0
+    output_tokens: int = 0
+    waits_for_room: bool = False
+    kept_blocks: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def kv_tokens(self) -> int:
+        """Returns how many tokens its KV blocks are predicted by."""
+        return min(self.tokens, self.expected_tokens or self.tokens)
 
     def cached_at(self, process: Process) -> int:
         """Returns how many tokens of the prompt a process is expected to have; never all of them."""

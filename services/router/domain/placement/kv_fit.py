@@ -27,7 +27,11 @@ def kv_fit(replicas: Sequence[Replica], ask: Ask) -> Replica:
 
 
 def free_kv_blocks(replica: Replica) -> int | None:
-    """Returns the blocks that are free as it said, less those of what was sent since; None if unknown."""
+    """Returns the blocks that are free as it said, less those of what was sent since; None if unknown.
+
+    Prompts without a first token have none of their blocks yet, or some: all of them are taken off. An engine
+    counts blocks that are cached, and that no request uses, among the free ones.
+    """
     load, blocks = replica.load, replica.registration.kv_blocks
     if load is None or blocks == 0:
         return None
@@ -36,7 +40,8 @@ def free_kv_blocks(replica: Replica) -> int | None:
         if load.kv_usage_permille is None:
             return None
         free = blocks * (_PERMILLE - load.kv_usage_permille) // _PERMILLE
-    return free - replica.claims.kv_blocks
+    waiting = -(-(load.waiting_input_tokens or 0) // (replica.registration.kv_block_tokens or 1))
+    return free - waiting - replica.claims.kv_blocks
 
 
 def _left_share(replica: Replica, ask: Ask) -> float:
@@ -44,5 +49,5 @@ def _left_share(replica: Replica, ask: Ask) -> float:
     free = free_kv_blocks(replica)
     if free is None:
         return max(0.0, 1 - replica.outstanding / replica.registration.max_requests)
-    needed = predicted_kv_blocks(ask.tokens, replica.registration, ask.choices)
+    needed = predicted_kv_blocks(ask.kv_tokens, replica.registration, ask.choices)
     return (free - needed) / replica.registration.kv_blocks

@@ -7,12 +7,13 @@ from typing import Final, TypeAlias
 from services.kernel.engine_features import has_all
 from services.kernel.errors import ComptoirError, Reason
 from services.router.domain.lease import Process
-from services.router.domain.limits import PlacementPolicy, RouterLimits
+from services.router.domain.limits import KvRoom, PlacementPolicy, RouterLimits
 from services.router.domain.placement.asking import Ask
 from services.router.domain.placement.cheapest_class import of_cheapest_class
 from services.router.domain.placement.circuit import CLOSED
 from services.router.domain.placement.filters import fits, is_full, predicted_kv_blocks, state_of
 from services.router.domain.placement.kv_fit import kv_fit
+from services.router.domain.placement.kv_room import has_room, needed_kv_blocks, no_room
 from services.router.domain.placement.least_work import least_work
 from services.router.domain.placement.prefix_affinity import prefix_affinity
 from services.router.domain.placement.replica import Replica, State
@@ -35,13 +36,15 @@ POLICIES: Final[Mapping[PlacementPolicy, Policy]] = {
 class Placement:
     """A replica that may serve the request, with the KV-cache blocks predicted for it (0 if unknown).
 
-    `cache_tokens` is what its cache holds in all, 0 if unknown.
+    `taken_kv_blocks` are those of them that it takes of the free ones, and `cache_tokens` is what its cache
+    holds in all, 0 if unknown.
     """
 
     process: Process
     address: str
     predicted_kv_blocks: int
     cache_tokens: int = 0
+    taken_kv_blocks: int = 0
 
     @property
     def replica(self) -> int:
@@ -53,7 +56,7 @@ def place(replicas: Sequence[Replica], ask: Ask, *, limits: RouterLimits) -> Pla
     """Returns the best of a pool's replicas.
 
     Raises NO_REPLICA if none is ready, and REPLICA_OVERLOADED if those that are ready are full, or for batch
-    those of the GPU class that it has to keep to.
+    those of the GPU class that it has to keep to; with numbers, where it waits for free KV blocks.
     """
     ready = [
         replica
@@ -65,14 +68,33 @@ def place(replicas: Sequence[Replica], ask: Ask, *, limits: RouterLimits) -> Pla
     free = [replica for replica in ready if not is_full(replica)]
     if not free:
         raise ComptoirError(Reason.REPLICA_OVERLOADED, retry_after_seconds=_RETRY_SECONDS)
-    candidates = trusted(free, ask.now_seconds, stale_after_seconds=ask.stale_after_seconds)
+    candidates = _roomy(
+        trusted(free, ask.now_seconds, stale_after_seconds=ask.stale_after_seconds), ask, limits
+    )
     if ask.is_batch and limits.gpu_prices:
         candidates = of_cheapest_class(candidates, ready, ask, limits)
         if not candidates:
             raise ComptoirError(Reason.REPLICA_OVERLOADED, retry_after_seconds=_RETRY_SECONDS)
-    chosen = POLICIES[limits.placement.policy](candidates, ask).registration
-    blocks = predicted_kv_blocks(ask.tokens, chosen, ask.choices)
-    return Placement(chosen.process, chosen.address, blocks, chosen.cache_tokens)
+    best = POLICIES[limits.placement.policy](candidates, ask)
+    chosen = best.registration
+    blocks = predicted_kv_blocks(ask.kv_tokens, chosen, ask.choices)
+    taken = needed_kv_blocks(best, ask)
+    return Placement(chosen.process, chosen.address, blocks, chosen.cache_tokens, taken)
+
+
+def _roomy(replicas: Sequence[Replica], ask: Ask, limits: RouterLimits) -> Sequence[Replica]:
+    """Returns those with free KV blocks for the request; all where there are none and it does not wait."""
+    if limits.placement.kv_room is KvRoom.OFF:
+        return replicas
+    roomy = [
+        replica
+        for replica in replicas
+        # With every request: most replicas of a pool with room need no look.
+        if (replica.outstanding == 0 and not ask.kept_blocks) or has_room(replica, ask)
+    ]
+    if not roomy and ask.waits_for_room and limits.placement.kv_room is KvRoom.HOLD:
+        raise no_room(replicas, ask)
+    return roomy or replicas
 
 
 def trusted(

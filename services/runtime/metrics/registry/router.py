@@ -33,7 +33,8 @@ REFUSALS_LOST: Final = Counter(
 HELD_REQUESTS: Final = Gauge(
     "comptoir.router.held_requests",
     "{request}",
-    "Requests that the router holds: no replica of their model is ready, or they are batch.",
+    "Requests that the router holds: no replica of their model is ready, none has free KV blocks for them, "
+    "or they are batch.",
     (),
     _ROUTER,
 )

@@ -25,7 +25,7 @@ async def test_an_admitted_request_gets_a_ticket_for_what_it_asked() -> None:
     assert (claims.tenant, claims.key, claims.model) == (1, 2, 1)
     assert (claims.region, claims.home_region, claims.transfer_record) == (1, 1, 0)
     assert (claims.max_input_tokens, claims.max_output_tokens, claims.priority) == (100, 50, 20)
-    assert claims.predicted_kv_blocks == 10
+    assert claims.predicted_kv_blocks == 5
     assert claims.expires_at_microseconds - claims.issued_at_microseconds == 30_000_000
     assert admission.offer.generator_address == f"127.0.0.1:{9000 + claims.replica}"
 
@@ -40,7 +40,7 @@ async def test_the_event_of_an_admission_counts_what_was_granted() -> None:
     assert (event.request_id, event.reason) == (Identity(5, 6), Reason.UNSPECIFIED)
     assert (event.tenant, event.key, event.model, event.replica, event.tickets) == (1, 2, 1, 7, 1)
     assert (event.region, event.home_region, event.config_digest) == (1, 1, 99)
-    assert (event.reserved_tokens, event.max_output_tokens, event.predicted_kv_blocks) == (150, 50, 10)
+    assert (event.reserved_tokens, event.max_output_tokens, event.predicted_kv_blocks) == (150, 50, 5)
     assert event.started_at_microseconds == world.clock.wall_microseconds()
     assert admission.grant.request_id == Identity(5, 6)
 

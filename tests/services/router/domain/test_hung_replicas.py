@@ -97,7 +97,7 @@ async def test_a_request_that_does_not_hedge_gets_its_ticket_though_the_replica_
 async def test_a_replica_that_hangs_five_requests_gets_no_new_ones(*, is_accepted: bool) -> None:
     scene = Scene(0, changed_limits(placement=PlacementRules(circuit=CircuitRules(failures=5))))
     for number in (1, 2):
-        scene.world.add_replica(number, incarnation=5, max_requests=100)
+        scene.world.add_replica(number, incarnation=5, max_requests=100, kv_blocks=6_400)
     admissions = [await scene.admitted() for _ in range(10)]
     first = list(scene.signed)
     for ticket in first:

@@ -109,8 +109,9 @@ async def test_blocks_are_predicted_for_all_choices_on_each_ticket() -> None:
     request = replace(request_for(scene.api_key), max_output_tokens=400, choices=3)
     await scene.another(await scene.world.admitter.admit(request))
     first, second = scene.signed
-    blocks = -(-(first.max_input_tokens + 3 * first.max_output_tokens) // 16)
-    assert first.predicted_kv_blocks == second.predicted_kv_blocks == blocks > 64
+    # A quarter of the prompt's bytes, and three answers of usual length.
+    blocks = -(-(25 + 3 * 256) // 16)
+    assert first.predicted_kv_blocks == second.predicted_kv_blocks == blocks
     assert [event.predicted_kv_blocks for event in scene.world.log.events] == [blocks]
 
 

@@ -29,7 +29,7 @@ class Scene:
         self.admitter: Admitter = self.world.admitter
         self.keys: dict[str, str] = {}
         for number in (1, 2, 3):
-            self.world.add_replica(number, incarnation=5, max_requests=64)
+            self.world.add_replica(number, incarnation=5, max_requests=64, kv_blocks=6_400)
 
     async def send(self, *digests: int, tenant: str = "acme", bound: int = 400) -> int:
         """Returns the replica of a request; its replica has answered it when the next one comes."""

@@ -37,7 +37,7 @@ async def test_an_admitted_request_gets_a_ticket_that_the_public_key_verifies(ru
     claims = ticket_pb2.TicketClaims.FromString(offer.ticket.claims)
     assert (claims.model, claims.region, claims.replica, claims.attempt) == (1, 1, 7, 1)
     assert (claims.max_input_tokens, claims.max_output_tokens, claims.priority) == (100, 50, 10)
-    assert claims.predicted_kv_blocks == 10
+    assert claims.predicted_kv_blocks == 5
     assert (claims.request_id_low, claims.lease_id_low) == (response.request_id_low, response.lease_id_low)
     assert response.max_output_tokens == 50
     assert (response.model_number, response.tenant_number, response.key_number) == (1, 1, 1)

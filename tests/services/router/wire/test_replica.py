@@ -111,6 +111,8 @@ def test_a_settlement_is_read_whole_and_a_report_is_confirmed_whole() -> None:
         Process(8, 9),
         is_unserved=True,
         has_output=True,
+        input_tokens=3,
+        output_tokens=4,
     )
     acceptance = replica_pb2.Acceptance(lease_id_high=10, lease_id_low=11)
     response = replica_pb2.ReportResponse()
