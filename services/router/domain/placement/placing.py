@@ -61,7 +61,8 @@ def place(replicas: Sequence[Replica], ask: Ask, *, limits: RouterLimits) -> Pla
     ready = [
         replica
         for replica in _ready(replicas, limits, ask.now_seconds)
-        if fits(replica.registration, ask.tokens) and has_all(replica.registration.features, ask.needs)
+        if fits(replica.registration, ask.tokens)
+        and (not ask.needs or has_all(replica.registration.features, ask.needs))
     ]
     if not ready:
         raise ComptoirError(Reason.NO_REPLICA, retry_after_seconds=_RETRY_SECONDS)
