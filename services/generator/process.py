@@ -10,6 +10,7 @@ from services.generator.adapters.accelerators import Accelerators
 from services.generator.adapters.announcement import Announcement
 from services.generator.adapters.ed25519_signatures import Ed25519Signatures
 from services.generator.adapters.engines import engine_from
+from services.generator.adapters.first_answer import answer_first
 from services.generator.adapters.generation_meter import GenerationMeter
 from services.generator.adapters.generation_spans import GenerationSpans
 from services.generator.adapters.router_links import RouterLinks
@@ -27,7 +28,6 @@ from services.generator.domain.registration_watch import RegistrationWatch
 from services.generator.domain.terminal_event import TerminalEvent
 from services.generator.domain.ticket import TicketGate
 from services.generator.domain.tools import FORMATS
-from services.generator.domain.warm_up import warm_up
 from services.generator.domain.watchdog import EngineLoss, until_engine_fails
 from services.generator.server.generation import GeneratorService
 from services.generator.settings import GeneratorSettings
@@ -85,7 +85,7 @@ class Generator:
         # Before any connection: it forks.
         await engine.start()
         self._engine = engine
-        await warm_up(engine)
+        await answer_first(engine)
         self._served = self._serve(engine)
         self._announcement.end()
         await self._served.start(parts)

@@ -124,6 +124,8 @@ def _answered(client: "OpenAI", model: str, chosen: Sequence[Language]) -> list[
             max_completion_tokens=_ANSWER_TOKENS,
             temperature=0.0,
         )
+        if not completion.choices:
+            raise StackError("That endpoint answers a chat without any choice: it is none of OpenAI's.")
         return completion.choices[0].message.content or ""
 
     for language in answering():

@@ -3,8 +3,9 @@
 .venv/bin/python -m tests.bench.engines --streams 1 8 32 64 --rounds 3
 
 `tiny-eu`, so many answers at once without an end, one after the other; no gRPC. CPU is of this process: an
-engine that computes in a process of its own is no part of it. Rounds take turns over all engines. The plan is
-`comptoir plan --model` on a GPU with this machine's memory bandwidth, as it is measured at the beginning.
+engine that computes in a process of its own is no part of it, and neither is a server.
+Rounds take turns over all engines. The plan is `comptoir plan --model` on a GPU with this machine's memory
+bandwidth, as it is measured at the beginning.
 """
 
 import argparse
@@ -12,7 +13,10 @@ import asyncio
 import json
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import uvloop
@@ -37,12 +41,20 @@ async def measured(
     streams: Sequence[int], rounds: int, seconds: float, output_tokens: int
 ) -> list[EngineFigures]:
     """Returns what was measured of every engine at every number of streams."""
+    with TemporaryDirectory() as folder, ExitStack() as servers:
+        urls = [servers.enter_context(kind.server(Path(folder))) for kind in ENGINES]
+        return await _measured_beside(urls, streams, rounds, seconds, output_tokens)
+
+
+async def _measured_beside(
+    urls: Sequence[str], streams: Sequence[int], rounds: int, seconds: float, output_tokens: int
+) -> list[EngineFigures]:
     clock = SystemClock()
     started: list[Engine] = []
     loads: dict[str, Load] = {}
     try:
-        for kind in ENGINES:
-            engine = kind.make(clock)
+        for kind, url in zip(ENGINES, urls, strict=True):
+            engine = kind.make(clock, url)
             await engine.start()
             started.append(engine)
             await warm_up(engine)

@@ -6,15 +6,19 @@ Another engine is another row of `ENGINES`.
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 
 from services.generator.adapters.engines import engine_from
 from services.generator.domain.engine_parameters import ServedModel, SimulatedParameters, VllmParameters
+from services.generator.domain.foreign_engine import OpenAiServerParameters
 from services.generator.domain.ports import Engine
 from services.kernel.clock import Clock
 from tests.bench.engine_path import MODEL, PROMPT, Load
 from tests.bench.engines.figures import ASYNC_LLM, VLLM
+from tests.services.generator.adapters.openai_server.vllm_server import vllm_server
 
 _CONTEXT_TOKENS: Final = 1024
 
@@ -49,19 +53,37 @@ class BareLoad(Load):
 class Kind:
     """An engine: how it is made, and the loads that are measured on it, by name."""
 
-    make: Callable[[Clock], Engine]
+    make: Callable[[Clock, str], Engine]
     loads: tuple[tuple[str, type[Load]], ...]
+    # What has to run beside it, and the URL of that.
+    server: Callable[[Path], AbstractContextManager[str]] = lambda _folder: nullcontext("")
 
 
-def _vllm(clock: Clock) -> Engine:
+def _vllm(clock: Clock, _url: str) -> Engine:
     return engine_from(ServedModel(_CONTEXT_TOKENS, str(MODEL)), VllmParameters(), clock)
 
 
-def _simulated(clock: Clock) -> Engine:
+def _simulated(clock: Clock, _url: str) -> Engine:
     return engine_from(ServedModel(_CONTEXT_TOKENS), SimulatedParameters(), clock)
+
+
+def _openai_server(clock: Clock, url: str) -> Engine:
+    return engine_from(ServedModel(_CONTEXT_TOKENS, str(MODEL)), OpenAiServerParameters(url=url), clock)
+
+
+def _vllm_server(folder: Path) -> AbstractContextManager[str]:
+    """vLLM's own server, with as much room as the engine in process has; the last of two options counts."""
+    as_in_process = VllmParameters()
+    return vllm_server(
+        folder,
+        *("--max-num-seqs", str(as_in_process.max_running_requests)),
+        *("--kv-cache-memory-bytes", str(as_in_process.kv_cache_memory_bytes)),
+        *("--max-num-batched-tokens", str(as_in_process.whole_prefill_tokens(_CONTEXT_TOKENS))),
+    )
 
 
 ENGINES: Final = (
     Kind(_vllm, ((VLLM, Load), (ASYNC_LLM, BareLoad))),
     Kind(_simulated, (("simulated", Load),)),
+    Kind(_openai_server, (("openai_server, vLLM's", Load),), _vllm_server),
 )

@@ -38,4 +38,4 @@ def test_a_run_comes_back_as_it_was_told_and_is_a_section() -> None:
     section = engines_section(run)
     assert "8.5 GB/s; load 0.4" in section
     assert "| 8 | 200 | 50 (40 to 60) |" in section
-    assert planned_seconds((1, 8), 2, 3.0) == 60 + 3 * 2 * 2 * 4
+    assert planned_seconds((1, 8), 2, 3.0) == 90 + 4 * 2 * 2 * 4

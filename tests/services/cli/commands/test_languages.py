@@ -84,6 +84,17 @@ def test_an_endpoint_that_counts_nothing_is_answered_with_the_next_step(
     assert "--tokenizer" in said.err
 
 
+def test_an_endpoint_that_answers_without_a_choice_is_said_in_a_sentence(
+    terminal: Terminal, paths: DataPaths
+) -> None:
+    count, empty = json.dumps({"count": 100}).encode(), json.dumps({"choices": []}).encode()
+    for answer in (empty, b"{}"):
+        with serving_http({TOKENIZE: (200, count), CHAT: (200, answer)}, []) as url:
+            said = terminal.comptoir("languages", "--language", "fr", *at(paths, url))
+        assert said.status == 1
+        assert "without any choice" in said.err
+
+
 def test_an_endpoint_that_is_not_there_is_said_in_a_sentence(terminal: Terminal, paths: DataPaths) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
