@@ -52,8 +52,9 @@ class BatchRules(BaseModel):
         default=30.0,
         ge=0,
         le=600,
-        description="with `gpu_prices`: a batch request goes to a dearer class where it would wait longer "
-        "for its first token on a cheaper one, and nothing holds batch back",
+        description="with `gpu_prices`: a batch request goes to a dearer class where a cheaper one would "
+        "have it done so much later than the fastest one without others, by recent rates; where these are "
+        "unknown, would take so long to its first token. Not while batch is held back",
     )
 
 

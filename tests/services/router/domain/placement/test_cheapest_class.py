@@ -63,6 +63,16 @@ def test_it_spills_over_where_it_would_wait_too_long_or_the_cheaper_are_full() -
     assert chosen(replica(1, gpu_class=OLD, load=waiting(9.0)), long) == 1
 
 
+def test_it_spills_over_where_it_would_be_done_too_late_by_the_recent_pace() -> None:
+    def paced(number: int, gpu_class: int, rate: int) -> Replica:
+        return replica(number, gpu_class=gpu_class, load=busy(running=1, output_tokens_per_second=rate))
+
+    old, new = paced(1, OLD, 50), paced(2, NEW, 100)
+    assert chosen(old, new, of=replace(BATCH, output_tokens=100)) == 1, "a second later"
+    assert chosen(old, new, of=replace(BATCH, output_tokens=300)) == 2, "three seconds later"
+    assert chosen(old, paced(2, NEW, 60), of=replace(BATCH, output_tokens=300)) == 1, "both are slow"
+
+
 def test_it_waits_for_the_cheapest_where_it_may_not_spill() -> None:
     full, new = replica(1, gpu_class=OLD, in_flight=4), replica(2, gpu_class=NEW)
     with pytest.raises(ComptoirError) as refusal:
