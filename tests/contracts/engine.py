@@ -17,6 +17,7 @@ from services.generator.domain.prompt import Chat, ChatTurn, Role, TokenIds
 from services.generator.domain.sampling import Sampling
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
+from tests.contracts.engine_endings import EndingsContract
 from tests.contracts.engine_fuzz import Attempts, attempts
 from tests.contracts.engine_needs import needs
 from tests.contracts.engine_prompts import PromptContract
@@ -41,7 +42,7 @@ from tests.contracts.engine_requests import (
 from tests.contracts.engine_sampling import SamplingContract
 
 
-class EngineContract(PromptContract, SamplingContract, QueueContract):
+class EngineContract(PromptContract, SamplingContract, QueueContract, EndingsContract):
     """Run by every engine; one that has not all of it declares its `features`, and parameters it `lacks`.
 
     `fuzz_seconds` is what hundreds of requests may take on a slow one.

@@ -67,6 +67,10 @@ class ServingProcesses:
                 **self._code(name),
             )
 
+    def pid(self, name: str) -> int:
+        """The number of a process that runs."""
+        return self._processes[name].pid
+
     def kill(self, name: str) -> None:
         """SIGKILL."""
         self._processes[name].kill()

@@ -207,7 +207,7 @@ class Admitter:
         want = Want(model.number, tokens, input_tokens, size.choices, priority, size.output_tokens, beginning)
         want = replace(want, needs=request.needs)
         asked_seconds = self._ports.clock.monotonic_seconds()
-        with self._first_places.asked(lease_id, want) as place:
+        with self._first_places.asked(lease_id, want, findings.started_seconds) as place:
             quota, placement = await self._ports.leases.obtain(
                 grant, place, lambda: self._expected_seconds(model)
             )

@@ -13,6 +13,7 @@ from services.router.domain.batch_holding import (
     Waits,
     hold_of,
     is_over_target,
+    is_overdue,
     may_begin,
 )
 from services.router.domain.first_token_times import interactive_times
@@ -61,12 +62,20 @@ class BatchGate:
         self._limits = limits
         self._looked: dict[int, _Looked] = {}
 
-    def check(self, model: int) -> None:
-        """Raises BATCH_HELD_BACK, with the numbers, where no batch request of a model may begin now."""
-        looked, rules = self._look(model), self._limits.batch
-        since_last_seconds = self._clock.monotonic_seconds() - looked.began_seconds
+    def check(self, model: int, asked_seconds: float | None = None) -> bool:
+        """Tells whether nothing holds a batch request of a model back, which asked at a monotonic moment.
+
+        False where it begins all the same, as one does now and then. Raises BATCH_HELD_BACK, with the
+        numbers, where it may not begin now.
+        """
+        looked, rules, now_seconds = self._look(model), self._limits.batch, self._clock.monotonic_seconds()
+        waited_seconds = now_seconds - (now_seconds if asked_seconds is None else asked_seconds)
+        if is_overdue(waited_seconds, rules):
+            return True
+        since_last_seconds = now_seconds - looked.began_seconds
         if not may_begin(looked.hold, since_last_seconds=since_last_seconds, rules=rules):
-            raise _refusal(looked.hold, self._limits)
+            raise _refusal(looked.hold, self._limits, waited_seconds)
+        return looked.hold.by is HeldBy.NOTHING
 
     def note_begun(self, model: int) -> None:
         """Notes that a batch request of a model began."""
@@ -106,10 +115,14 @@ class BatchGate:
         return Waits(measured.p95_seconds, measured.samples, longest_seconds)
 
 
-def _refusal(hold: Hold, limits: RouterLimits) -> ComptoirError:
+def _refusal(hold: Hold, limits: RouterLimits, waited_seconds: float) -> ComptoirError:
     rules = limits.batch
     if hold.by is HeldBy.PEAK_WINDOW:
-        return ComptoirError(Reason.BATCH_HELD_BACK, retry_after_seconds=hold.left_seconds)
+        left_seconds = hold.left_seconds
+        if rules.deadline_seconds is not None:
+            # Then it begins itself, where it waits; where there is no room for it, others have left by then.
+            left_seconds = min(left_seconds, rules.deadline_seconds - waited_seconds)
+        return ComptoirError(Reason.BATCH_HELD_BACK, retry_after_seconds=left_seconds)
     target_seconds = rules.interactive_ttft_p95_seconds or 0.0
     found = max(hold.p95_milliseconds, math.ceil(hold.waits.longest_seconds * _MILLISECONDS))
     numbers = Numbers(limit=math.ceil(target_seconds * _MILLISECONDS), requested=found)

@@ -27,6 +27,13 @@ class BatchRules(BaseModel):
         description="target of the p95 of interactive requests' time to first token, of each model and of "
         "the last minute; while it is above, batch requests of the model are held back; left out, never",
     )
+    deadline_seconds: float | None = Field(
+        default=None,
+        gt=0,
+        le=600,
+        description="a batch request that has waited for so long begins all the same, in a peak window too, "
+        "as soon as there is a place; below `hold_seconds`, after which it is refused; left out, none does",
+    )
     release_share: float = Field(
         default=0.8,
         gt=0,
@@ -121,3 +128,8 @@ def may_begin(hold: Hold, *, since_last_seconds: float, rules: BatchRules) -> bo
     if hold.by is HeldBy.FIRST_TOKENS:
         return since_last_seconds >= rules.trickle_seconds
     return hold.by is HeldBy.NOTHING
+
+
+def is_overdue(waited_seconds: float, rules: BatchRules) -> bool:
+    """Tells whether a batch request has waited for so long that nothing holds it back any more."""
+    return rules.deadline_seconds is not None and waited_seconds >= rules.deadline_seconds

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from services.kernel.identity import Identity
 from services.router.domain.batch_gate import BatchGate
-from services.router.domain.batch_holding import HeldBy
 from services.router.domain.offers import Offers, Want
 from services.router.domain.placement.placing import Placement
 from services.router.domain.tenancy import Priority
@@ -20,22 +19,26 @@ class FirstPlaces:
         self._gate = gate
 
     @contextmanager
-    def asked(self, lease_id: Identity, want: Want) -> Iterator[Callable[[], Placement]]:
+    def asked(
+        self, lease_id: Identity, want: Want, asked_seconds: float
+    ) -> Iterator[Callable[[], Placement]]:
         """Yields what finds the place of a request; once it has one, or has gone, no room is kept for it."""
         in_turn = replace(want, due_seconds=self._offers.due_seconds(want.priority))
         try:
-            yield lambda: self.place(lease_id, in_turn)
+            yield lambda: self.place(lease_id, in_turn, asked_seconds)
         finally:
             self._offers.leave(lease_id, want)
 
-    def place(self, lease_id: Identity, want: Want) -> Placement:
-        """Returns the best replica; BATCH_HELD_BACK where the class has to wait, else as `Offers.place`."""
+    def place(self, lease_id: Identity, want: Want, asked_seconds: float | None = None) -> Placement:
+        """Returns the best replica; BATCH_HELD_BACK where the class has to wait, else as `Offers.place`.
+
+        `asked_seconds` is when the request came, on the monotonic clock.
+        """
         if want.priority < Priority.BATCH:
             return self._offers.place(lease_id, want)
         # While its class has to wait, it takes nobody's room.
         self._offers.leave(lease_id, want)
-        self._gate.check(want.model)
-        is_free = self._gate.hold(want.model).by is HeldBy.NOTHING
+        is_free = self._gate.check(want.model, asked_seconds)
         return self._offers.place(lease_id, replace(want, may_spill=is_free))
 
     def note_begun(self, want: Want) -> None:

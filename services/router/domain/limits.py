@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from enum import Enum
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from services.contract.ticket import TICKET_MAX_LIFETIME_SECONDS, TICKET_MAX_SKEW_SECONDS
 from services.router.domain.ageing import Ageing
@@ -174,6 +175,16 @@ class RouterLimits(BaseModel):
         if len({price.gpu_class for price in prices}) < len(prices):
             raise ValueError("names a gpu_class twice")
         return prices
+
+    @model_validator(mode="after")
+    def _batch_begins_before_it_is_refused(self) -> Self:
+        deadline_seconds = self.batch.deadline_seconds
+        if deadline_seconds is not None and deadline_seconds >= self.hold_seconds:
+            raise ValueError(
+                f"batch.deadline_seconds ({deadline_seconds:g}) must be below hold_seconds "
+                f"({self.hold_seconds:g}), after which a request that waits is refused"
+            )
+        return self
 
     @property
     def price_of_gpu_class(self) -> Mapping[int, float]:

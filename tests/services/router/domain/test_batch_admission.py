@@ -85,3 +85,18 @@ async def test_quota_that_is_spent_is_told_before_the_hold() -> None:
     with pytest.raises(ComptoirError) as refusal:
         await asyncio.wait_for(world.admitter.admit(of(api_key)), 5)
     assert refusal.value.reason is Reason.REQUESTS_EXHAUSTED
+
+
+async def test_batch_begins_at_its_deadline_though_the_peak_lasts_longer_than_it_may_wait() -> None:
+    world = held_world(batch=BatchRules(peak_windows=(DAY,), deadline_seconds=5.0), hold_seconds=8.0)
+    batch = await asked(world, of(await world.key()))
+    assert not batch.done()
+    world.clock.advance(4.9)
+    world.leases.places.free_batch()
+    await asyncio.sleep(0)
+    assert (batch.done(), world.leases.held) == (False, 1)
+    world.clock.advance(0.1)
+    world.replicas.report(world.sessions[7], IDLE, world.clock.monotonic_seconds())
+    world.leases.places.free_batch()
+    await asyncio.wait_for(batch, 5)
+    assert (world.leases.held, world.log.reasons[-1]) == (0, Reason.UNSPECIFIED)

@@ -165,3 +165,16 @@ def test_what_was_found_out_is_good_for_half_a_second(advance: float) -> None:
     gated.say(1, counted(3.0, 100))
     assert gated.after(advance) is HeldBy.NOTHING
     assert gated.after(0.5) is HeldBy.FIRST_TOKENS
+
+
+def test_one_that_has_waited_to_its_deadline_begins_in_a_peak_too_and_others_are_told_of_it() -> None:
+    gated = Gated(peak_windows=(OFFICE,), deadline_seconds=20.0)
+    at(gated, NOON)
+    asked_seconds = gated.clock.monotonic_seconds()
+    gated.clock.advance(15)
+    with pytest.raises(ComptoirError) as held:
+        gated.gate.check(MODEL, asked_seconds)
+    assert (held.value.reason, held.value.retry_after_seconds) == (Reason.BATCH_HELD_BACK, 5.0)
+    gated.clock.advance(5)
+    assert gated.gate.check(MODEL, asked_seconds)
+    assert gated.refusal() is not None

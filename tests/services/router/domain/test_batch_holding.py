@@ -13,6 +13,7 @@ from services.router.domain.batch_holding import (
     Waits,
     hold_of,
     is_over_target,
+    is_overdue,
     may_begin,
 )
 
@@ -70,3 +71,12 @@ def test_a_peak_says_how_long_it_lasts_and_lets_nothing_through(
 def test_held_back_by_waits_one_begins_now_and_then(since: float, may: bool) -> None:
     assert may_begin(Hold(HeldBy.FIRST_TOKENS), since_last_seconds=since, rules=RULES) is may
     assert may_begin(Hold(), since_last_seconds=since, rules=RULES)
+
+
+@pytest.mark.parametrize(
+    ("deadline", "waited", "is_over"), [(None, 1e6, False), (60.0, 59.9, False), (60.0, 60.0, True)]
+)
+def test_one_is_overdue_from_its_deadline_on_if_it_has_one(
+    deadline: float | None, waited: float, is_over: bool
+) -> None:
+    assert is_overdue(waited, BatchRules(deadline_seconds=deadline)) is is_over

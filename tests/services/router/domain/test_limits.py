@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from services.contract.ticket import TICKET_MAX_LIFETIME_SECONDS, TICKET_MAX_SKEW_SECONDS
+from services.router.domain.batch_holding import BatchRules
 from services.router.domain.limits import RouterLimits
 
 
@@ -30,3 +31,10 @@ def test_a_place_outlives_the_longest_generation_and_a_replica_its_own_silence(
 def test_a_ticket_cannot_live_longer_than_replicas_remember_it() -> None:
     with pytest.raises(ValidationError, match="ticket_lifetime_seconds"):
         RouterLimits(ticket_lifetime_seconds=TICKET_MAX_LIFETIME_SECONDS + 1)
+
+
+@pytest.mark.parametrize("hold_seconds", [0.0, 30.0, 60.0])
+def test_a_deadline_of_batch_comes_before_its_refusal(hold_seconds: float) -> None:
+    with pytest.raises(ValidationError, match="below hold_seconds"):
+        RouterLimits(hold_seconds=hold_seconds, batch=BatchRules(deadline_seconds=60.0))
+    RouterLimits(hold_seconds=61.0, batch=BatchRules(deadline_seconds=60.0))

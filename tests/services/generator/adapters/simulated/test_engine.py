@@ -16,7 +16,8 @@ MODEL = ServedModel(CONTEXT_TOKENS, reasoning=FORMATS["qwen3"])
 PARAMETERS = SimulatedParameters(
     ttft_seconds=0.003,
     itl_seconds=0.0005,
-    kv_blocks=1024,
+    # Blocks for three whole contexts where four requests run, so that some are preempted.
+    kv_blocks=3 * CONTEXT_TOKENS // 16,
     max_running_requests=RUNNING_REQUESTS,
     answer_tokens=1000,
 )
