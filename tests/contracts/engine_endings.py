@@ -175,7 +175,7 @@ class Others:
         for request_id in self._ids[:number]:
             await self._engine.abort(request_id)
 
-    def _take(self, said: Delta | EngineFailedError | RequestFailedError) -> None:
+    def _take(self, said: Delta | EngineFailedError | RequestFailedError | ComptoirError) -> None:
         assert isinstance(said, Delta), said
         self.output_tokens += said.output_tokens
 

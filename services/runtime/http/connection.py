@@ -15,8 +15,8 @@ from services.runtime.http.registry import Registry
 # A client that is still sending when it is refused reads the answer only if its bytes are taken.
 _MAX_DISCARDED_BYTES: Final = 8 * 1024 * 1024
 _DISCARD_SECONDS: Final = 2.0
-# For what was written to a client that does not read.
-_FLUSH_SECONDS: Final = 10.0
+# For what was written to a client that does not read; at a drain, for the end of an idle client's session.
+_FLUSH_SECONDS, _GOODBYE_SECONDS = 10.0, 1.0
 
 
 class Connection(asyncio.Protocol):
@@ -138,16 +138,16 @@ class Connection(asyncio.Protocol):
         """Ends the connection, after the answer under way if there is one."""
         self._is_draining = True
         if self._cycle is None:
-            self.close()
+            self.close(_FLUSH_SECONDS if self._transport.get_write_buffer_size() else _GOODBYE_SECONDS)
         else:
             self._cycle.close_after()
 
-    def close(self) -> None:
+    def close(self, within_seconds: float = _FLUSH_SECONDS) -> None:
         """Ends the connection once what was written has been sent, within a bound."""
         self._registry.works(self)
         self._discarded_bytes = _MAX_DISCARDED_BYTES
         if not self._transport.is_closing():
-            self._start_timer(_FLUSH_SECONDS)
+            self._start_timer(within_seconds)
             self._transport.close()
         elif self._timer is None:
             self._start_timer(_FLUSH_SECONDS)

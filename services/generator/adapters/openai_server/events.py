@@ -21,24 +21,21 @@ class EventReader:
 
     def __init__(self, most_line_bytes: int = MOST_LINE_BYTES) -> None:
         self._most_line_bytes = most_line_bytes
-        self._held: list[bytes] = []
-        self._held_bytes = 0
+        # The beginning of a line, however many pieces it came in.
+        self._held = bytearray()
 
     def read(self, piece: bytes) -> Iterator[bytes]:
         """Yields the data of each event that is whole now; raises LineTooLongError."""
         lines = piece.split(b"\n")
         for line in lines[:-1]:
-            self._hold(line)
-            whole = b"".join(self._held) if len(self._held) > 1 else self._held[0]
+            self._check(len(line))
+            whole = bytes(self._held + line) if self._held else line
             self._held.clear()
-            self._held_bytes = 0
             if whole.startswith((_DATA, _ERROR)):
                 yield whole.partition(b":")[2].strip()
-        if lines[-1]:
-            self._hold(lines[-1])
+        self._check(len(lines[-1]))
+        self._held += lines[-1]
 
-    def _hold(self, line: bytes) -> None:
-        self._held_bytes += len(line)
-        if self._held_bytes > self._most_line_bytes:
+    def _check(self, more_bytes: int) -> None:
+        if len(self._held) + more_bytes > self._most_line_bytes:
             raise LineTooLongError
-        self._held.append(line)

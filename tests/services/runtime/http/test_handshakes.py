@@ -30,7 +30,7 @@ class TlsServer:
     def __init__(self, server: HttpServer, port: int, client_side: ssl.SSLContext) -> None:
         self.server = server
         self.port = port
-        self._client_side = client_side
+        self.client_side = client_side
         self._writers: list[asyncio.StreamWriter] = []
 
     async def silent(self) -> asyncio.StreamReader:
@@ -40,7 +40,7 @@ class TlsServer:
         return reader
 
     async def ask(self) -> bytes:
-        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, ssl=self._client_side)
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port, ssl=self.client_side)
         writer.write(GET.replace(b"\r\n\r\n", b"\r\nconnection: close\r\n\r\n"))
         try:
             return await asyncio.wait_for(reader.read(), 5)
@@ -58,12 +58,18 @@ class TlsServer:
 
 
 @asynccontextmanager
-async def tls_server(folder: Path, *, head_seconds: float, most: int = 3) -> AsyncIterator[TlsServer]:
+async def tls_server(
+    folder: Path, *, head_seconds: float, most: int = 3, drain_seconds: float = 1
+) -> AsyncIterator[TlsServer]:
     files = Authority(folder / "authority").files("edge")
     server_side = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     server_side.load_cert_chain(files.certificate_file, files.private_key_file)
     bounds = HttpBounds(
-        max_head_bytes=8192, max_connections=most, head_seconds=head_seconds, idle_seconds=5, drain_seconds=1
+        max_head_bytes=8192,
+        max_connections=most,
+        head_seconds=head_seconds,
+        idle_seconds=60,
+        drain_seconds=drain_seconds,
     )
     server = HttpServer(Echo(), bounds, refuse, ManualClock())
     bound = bind("127.0.0.1", 0)
@@ -182,5 +188,32 @@ def test_a_drain_waits_for_no_handshake(tmp_path: Path, run: Run) -> None:
                 await running.server.stop()
             assert await ended(reader)
             assert running.server.connections == 0
+
+    run(scenario())
+
+
+@BOTH_LOOPS
+def test_a_drain_waits_a_moment_for_an_idle_client_that_does_not_say_goodbye(
+    tmp_path: Path, run: Run
+) -> None:
+    def served(port: int, client_side: ssl.SSLContext) -> ssl.SSLSocket:
+        client = client_side.wrap_socket(
+            socket.create_connection(("127.0.0.1", port), 5), server_hostname="127.0.0.1"
+        )
+        client.sendall(GET)
+        assert client.recv(64).startswith(b"HTTP/1.1 200")
+        return client
+
+    async def scenario() -> None:
+        async with tls_server(tmp_path, head_seconds=60, drain_seconds=60) as running:
+            # It reads nothing from here on, the end of the session neither.
+            client = await asyncio.to_thread(served, running.port, running.client_side)
+            try:
+                # Less than a client has that is to read what was written.
+                async with asyncio.timeout(8):
+                    await running.server.stop()
+                assert running.server.connections == 0
+            finally:
+                client.close()
 
     run(scenario())

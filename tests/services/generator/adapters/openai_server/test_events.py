@@ -1,5 +1,7 @@
 """Events come out whole, wherever the stream was cut."""
 
+import tracemalloc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,3 +36,16 @@ def test_a_line_is_bounded_in_pieces_too() -> None:
     assert list(reader.read(b"data: ")) == []
     with pytest.raises(LineTooLongError):
         list(reader.read(b"123"))
+
+
+def test_a_line_in_the_smallest_pieces_takes_its_own_length() -> None:
+    reader, size = EventReader(), 64 * 1024
+    tracemalloc.start()
+    try:
+        before, _ = tracemalloc.get_traced_memory()
+        for _ in range(size):
+            assert list(reader.read(b"x")) == []
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held - before < 2 * size
