@@ -20,7 +20,7 @@ from services.generator.domain.foreign_engine import OpenAiServerParameters, Ser
 from services.generator.domain.ports import Engine
 from services.generator.domain.warm_up import warm_up
 from services.kernel.clock import SystemClock
-from tests.contracts.engine_endings import How, Phase, end_early
+from tests.contracts.engine_callers import How, Phase, end_early
 from tests.contracts.engine_requests import CONTEXT_TOKENS, RUNNING_REQUESTS
 from tests.services.generator.adapters.openai_server.llama_server import llama_server
 from tests.services.generator.adapters.openai_server.vllm_server import MODEL, vllm_server
