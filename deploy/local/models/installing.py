@@ -4,6 +4,7 @@ import hashlib
 import importlib.util
 import os
 import shutil
+import stat
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -128,6 +129,7 @@ def _to_disk(path: Path) -> None:
 def _alone(folder: Path, name: str) -> Iterator[int]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        _check_is_own(folder)
         lock = file_lock.acquire(folder / f".{name}.lock")
     except OSError:
         raise StackError(f"{folder} cannot be written; choose another --folder.") from None
@@ -142,6 +144,16 @@ def _alone(folder: Path, name: str) -> Iterator[int]:
         ) from None
     finally:
         os.close(lock)
+
+
+def _check_is_own(folder: Path) -> None:
+    """Raises StackError where others can put files: a model is loaded, and its parts are run, as they lie."""
+    found = folder.stat()
+    if found.st_mode & stat.S_IWOTH or found.st_uid not in (0, os.geteuid()):
+        raise StackError(
+            f"{folder} can be written by other users of this machine, who could change the model; take that "
+            f"right away (chmod o-w {folder}), or choose another --folder."
+        )
 
 
 def _check_name_is_free(target: Path) -> None:

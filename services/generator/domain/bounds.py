@@ -9,7 +9,11 @@ class Bounds(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     load_event_interval_seconds: float = Field(
-        default=10.0, gt=0, description="time between two samples of the load for the store"
+        default=10.0,
+        gt=0,
+        le=150,
+        description="time between two samples of the load for the store, of which what a replica costs is "
+        "made: one that is away for five minutes is taken for gone",
     )
     engine_step_seconds: float = Field(
         default=20.0,

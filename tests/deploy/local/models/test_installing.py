@@ -130,6 +130,15 @@ def test_without_room_nothing_is_fetched(
     assert world.calls == []
 
 
+def test_nothing_is_installed_where_other_users_can_write(world: World, tmp_path: Path) -> None:
+    tmp_path.chmod(0o777)
+    with pytest.raises(StackError, match="chmod o-w"):
+        world.install(tmp_path)
+    tmp_path.chmod(0o770)
+    world.install(tmp_path)
+    assert world.calls == ["fetch", "convert"]
+
+
 def test_two_do_not_install_one_model_at_once(world: World, tmp_path: Path) -> None:
     lock = file_lock.acquire(tmp_path / ".smollm2-135m.lock")
     try:
