@@ -36,6 +36,7 @@ class ScriptedRouter(AdmitsMany):
         script.request_ids.append(Identity(request.request_id_high, request.request_id_low))
         script.sources.append(request.source)
         script.beginnings.append([*request.prefix_digests])
+        script.needs.append(request.needs)
         script.upper_bounds.append(request.prompt_tokens_upper_bound)
         if script.hold is not None:
             try:
@@ -83,6 +84,7 @@ class ScriptedRouter(AdmitsMany):
     async def NextOffer(  # noqa: N802
         self, request: router_pb2.NextOfferRequest, context: Any
     ) -> router_pb2.NextOfferResponse:
+        self.script.needs.append(request.needs)
         lease = Identity(request.lease_id_high, request.lease_id_low)
         asked = self.script.another_offer(request.api_key, lease, is_hedge=request.is_hedge)
         number, address = await asked

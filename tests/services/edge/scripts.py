@@ -45,6 +45,8 @@ class RouterScript:
     sources: list[int] = field(default_factory=list)
     # How the prompts began, of one admission after the other.
     beginnings: list[list[int]] = field(default_factory=list)
+    # What was needed of an engine, with each question for a ticket.
+    needs: list[int] = field(default_factory=list)
     released: list[Identity] = field(default_factory=list)
     # What holds up the record of an admission, and what becomes of it.
     record_gate: asyncio.Event | None = None

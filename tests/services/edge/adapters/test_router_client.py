@@ -11,6 +11,7 @@ from services.edge.domain.nearest_router import NearestRouter
 from services.edge.domain.ports import NotReadyReason, Standing
 from services.edge.domain.prefixes import PrefixDigests
 from services.kernel.clock import SystemClock
+from services.kernel.engine_features import EngineFeature
 from services.kernel.errors import ComptoirError, Reason
 from services.runtime.addresses import GrpcTarget
 from tests.contracts.edge_router_port import CHAT, REQUEST, RouterPortContract
@@ -226,3 +227,20 @@ async def test_a_router_that_does_not_answer_in_time_is_unavailable_and_an_admis
     for writer in connections:
         writer.close()
     server.close()
+
+
+async def test_what_a_request_needs_of_an_engine_is_said_with_every_question_and_refused_by_its_public_name(
+    script: RouterScript, tmp_path: Path
+) -> None:
+    server = await serve_router(script, tmp_path / "router")
+    client = RouterClient(GrpcTarget(address=f"unix:{tmp_path}/router"), timeout_seconds=5)
+    asked = replace(CHAT, sampling={"logprobs": 2})
+    admission = await client.admit(key=GOOD_KEY, request=asked, request_id=REQUEST, within_seconds=5)
+    await admission.next_offer()
+    assert script.needs == [EngineFeature.LOGPROBS] * 2
+    script.refusal = ComptoirError(Reason.PARAMETER_UNSUPPORTED, field="sampling.logprobs")
+    with pytest.raises(ComptoirError) as refused:
+        await client.admit(key=GOOD_KEY, request=asked, request_id=REQUEST, within_seconds=5)
+    assert (refused.value.reason, refused.value.field) == (Reason.PARAMETER_UNSUPPORTED, "logprobs")
+    await client.close()
+    await server.drain(0)
