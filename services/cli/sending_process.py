@@ -21,6 +21,8 @@ from services.cli.loading.sending import Sending, Sent
 from services.cli.loading.tally import Tally
 
 _TOLD_SECONDS: Final = 0.25
+# A process that was killed while it took a number keeps the lock; one that lives has it for microseconds.
+_LOCK_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +83,12 @@ async def _until_ended(
 
 
 def _taken(counter: "Synchronized[int]") -> Iterator[int]:
-    """Yields the next number that no process has taken yet."""
-    while True:
-        with counter.get_lock():
+    """Yields the next number that no process has taken yet; none once one died as it took its own."""
+    lock = counter.get_lock()
+    while lock.acquire(timeout=_LOCK_SECONDS):
+        try:
             number = counter.value
             counter.value = number + 1
+        finally:
+            lock.release()
         yield number
