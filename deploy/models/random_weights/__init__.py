@@ -1,0 +1,1 @@
+"""A model of any size with random weights, to try engines and cards with: what it says is nonsense."""
