@@ -111,7 +111,9 @@ def _why(state: dict[str, Any]) -> str:
 def _with_offset(replica: dict[str, Any]) -> str:
     offset = replica.get("clock_offset_seconds")
     is_wrong = replica["state"] == "clock wrong" and offset is not None
-    return f"{replica['state']} by {offset:.0f} s" if is_wrong else str(replica["state"])
+    said = f"{replica['state']} by {offset:.0f} s" if is_wrong else str(replica["state"])
+    tenant = replica.get("tenant")
+    return f"{said}, tenant {tenant} alone" if tenant else said
 
 
 def _lag_sentence(lag: dict[str, Any]) -> str:

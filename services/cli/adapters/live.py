@@ -81,6 +81,7 @@ def described_replica(replica: admin_pb2.Replica) -> dict[str, Any]:
         "report_age_seconds": replica.report_age_milliseconds / _MILLISECONDS,
         "clock_offset_seconds": offset_seconds,
         "registered_at_seconds": replica.registered_at_seconds,
+        "tenant": replica.tenant,
     }
 
 

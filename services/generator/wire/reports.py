@@ -48,6 +48,7 @@ def registration_from(
         accelerator_memory_bytes=capabilities.accelerator_memory_bytes,
         routers=routers,
         features=told_features(capabilities),
+        tenant=replica.tenant,
     )
 
 

@@ -18,7 +18,7 @@ from services.router.domain.lease import lease_of
 from services.router.domain.leases import Leases
 from services.router.domain.model_names import may_use, unknown_model
 from services.router.domain.offers import Offers, Want
-from services.router.domain.placement.filters import check_fit, check_needs
+from services.router.domain.placement.filters import check_fit, check_needs, open_to
 from services.router.domain.placement.placing import Placement
 from services.router.domain.placement.prefix_memory import Beginning
 from services.router.domain.ports import ReplicaDirectory
@@ -196,7 +196,8 @@ class Admitter:
         key, model_name = await self._permitted(request, findings)
         model, record = model_name.model, findings.transfer_record
         size = _size_of(model, request)
-        pool = self._ports.replicas.pool(model.number, self._deployment.region.number)
+        everyones = self._ports.replicas.pool(model.number, self._deployment.region.number)
+        pool = open_to(everyones, key.tenant.number)
         check_fit(pool, size.reserved_tokens)
         check_needs(pool, request.needs)
         check_quota(model, size, key)
@@ -205,7 +206,7 @@ class Admitter:
         beginning = Beginning(key.tenant.number, request.prefix_digests)
         tokens, input_tokens = size.reserved_tokens, request.prompt_tokens_upper_bound
         want = Want(model.number, tokens, input_tokens, size.choices, priority, size.output_tokens, beginning)
-        want = replace(want, needs=request.needs)
+        want = replace(want, needs=request.needs, tenant=key.tenant.number)
         asked_seconds = self._ports.clock.monotonic_seconds()
         with self._first_places.asked(lease_id, want, findings.started_seconds) as place:
             quota, placement = await self._ports.leases.obtain(

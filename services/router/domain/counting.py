@@ -70,7 +70,7 @@ class CountAdmitter:
             raise ComptoirError(Reason.MODEL_NOT_FOUND)
         # For its refusal alone: of a prompt that no context can hold, nobody needs a count to know that.
         context_tokens = size_of(name.model, request.prompt_tokens_upper_bound, 1).context_tokens
-        placement = self._ports.offers.place_count(name.model.number)
+        placement = self._ports.offers.place_count(name.model.number, key.tenant.number)
         quota = await self._ports.leases.spend_request(key)
         grant = Grant(
             request.request_id if request.request_id.is_set else Identity.random(),

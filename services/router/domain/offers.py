@@ -51,6 +51,7 @@ class Want:
     needs: int = 0
     may_spill: bool = True
     due_seconds: float | None = None
+    tenant: int = 0
 
     @property
     def bounds(self) -> Bounds:
@@ -142,6 +143,7 @@ class Offers:
             output_tokens=expected.output_tokens,
             waits_for_room=due_seconds is not None,
             kept_blocks={} if due_seconds is None else self._room.blocks(want.model, lease_id, due_seconds),
+            tenant=want.tenant,
         )
 
     async def first(self, grant: Grant, placement: Placement) -> TicketOffer:
@@ -188,6 +190,7 @@ class Offers:
             claims.priority,
             claims.max_output_tokens,
             needs=needs,
+            tenant=claims.tenant,
         )
         placement = self.place(lease_id, want, issued.processes)
         try:
@@ -200,13 +203,14 @@ class Offers:
         self._note_failed(claims.ticket_id, issued.processes)
         return offer
 
-    def place_count(self, model: int) -> Placement:
+    def place_count(self, model: int, tenant: int) -> Placement:
         """Returns the replica that is to count a prompt; raises as `place_count` of the placement does."""
         placement = place_count(
             self._replicas.pool(model, self._region.number),
             now_seconds=self._clock.monotonic_seconds(),
             limits=self._limits,
             after=self._last_counted.get(model, 0),
+            tenant=tenant,
         )
         self._last_counted[model] = placement.replica
         return placement

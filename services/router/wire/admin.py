@@ -185,6 +185,7 @@ def replica(standing: Standing, catalog: Catalog, now_seconds: float) -> admin_p
         report_age_milliseconds=round(standing.report_age_seconds * 1000),
         clock_offset_milliseconds=None if offset_seconds is None else round(offset_seconds * 1000),
         registered_at_seconds=round(now_seconds - standing.registered_for_seconds),
+        tenant=known.registration.tenant,
     )
 
 

@@ -35,6 +35,7 @@ def registration(message: replica_pb2.Registration) -> Registration:
         accelerator_memory_bytes=message.accelerator_memory_bytes,
         routers=message.routers,
         features=message.features if message.HasField("features") else ALL_FEATURES,
+        tenant=message.tenant,
     )
 
 

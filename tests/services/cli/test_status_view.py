@@ -137,3 +137,8 @@ def test_batch_that_is_held_back_is_said_with_its_reason(state: dict[str, Any], 
     assert sentence in shown(batch=[{"model": "tiny-eu", **state}])
     assert "held back" not in shown(batch=[{"model": "tiny-eu", **state, "held_by": None}])
     assert "held back" not in shown(batch=None)
+
+
+def test_a_replica_of_one_tenant_says_whose_it_is() -> None:
+    assert "tenant 12 alone" in " ".join(shown(replicas=[replica(tenant=12)]).split())
+    assert "alone" not in shown(replicas=[replica(tenant=0)])

@@ -22,7 +22,7 @@ class Ask:
     `needs` is what its replica's engine has to have, a sum of EngineFeature.
     `expected_tokens` are all that it is expected to use, 0 if nothing is, and `output_tokens` those of each
     answer. One that `waits_for_room` goes to no replica without free blocks for them, and leaves
-    `kept_blocks` of replicas to another one.
+    `kept_blocks` of replicas to another one. `tenant` is whose request it is.
     """
 
     tokens: int
@@ -41,6 +41,7 @@ class Ask:
     output_tokens: int = 0
     waits_for_room: bool = False
     kept_blocks: Mapping[int, int] = field(default_factory=dict)
+    tenant: int = 0
 
     @property
     def kv_tokens(self) -> int:

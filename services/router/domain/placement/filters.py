@@ -1,4 +1,4 @@
-"""Which replicas may take a request: large enough, ready, with a right clock, and not full."""
+"""Which replicas may take a request: its tenant's, large enough, ready, with a right clock, and not full."""
 
 from collections.abc import Sequence
 
@@ -6,6 +6,19 @@ from services.kernel.engine_features import field_of, has_all
 from services.kernel.errors import ComptoirError, Numbers, Reason
 from services.router.domain.limits import RouterLimits
 from services.router.domain.placement.replica import Registration, Replica, State
+
+
+def open_to(replicas: Sequence[Replica], tenant: int) -> Sequence[Replica]:
+    """Returns those that serve a tenant: all but what serves another one alone."""
+    return [replica for replica in replicas if replica.registration.tenant in (0, tenant)]
+
+
+def kept_for(replicas: Sequence[Replica], tenant: int) -> Sequence[Replica]:
+    """Returns those that serve that tenant alone; all, if none does.
+
+    Others stay free for those who can go nowhere else.
+    """
+    return [replica for replica in replicas if replica.registration.tenant == tenant] or replicas
 
 
 def check_fit(replicas: Sequence[Replica], tokens: int) -> None:

@@ -11,7 +11,14 @@ from services.router.domain.limits import KvRoom, PlacementPolicy, RouterLimits
 from services.router.domain.placement.asking import Ask
 from services.router.domain.placement.cheapest_class import of_cheapest_class
 from services.router.domain.placement.circuit import CLOSED
-from services.router.domain.placement.filters import fits, is_full, predicted_kv_blocks, state_of
+from services.router.domain.placement.filters import (
+    fits,
+    is_full,
+    kept_for,
+    open_to,
+    predicted_kv_blocks,
+    state_of,
+)
 from services.router.domain.placement.kv_fit import kv_fit
 from services.router.domain.placement.kv_room import has_room, needed_kv_blocks, no_room
 from services.router.domain.placement.least_work import least_work
@@ -60,7 +67,7 @@ def place(replicas: Sequence[Replica], ask: Ask, *, limits: RouterLimits) -> Pla
     """
     ready = [
         replica
-        for replica in _ready(replicas, limits, ask.now_seconds)
+        for replica in _ready(open_to(replicas, ask.tenant), limits, ask.now_seconds)
         if fits(replica.registration, ask.tokens)
         and (not ask.needs or has_all(replica.registration.features, ask.needs))
     ]
@@ -72,6 +79,7 @@ def place(replicas: Sequence[Replica], ask: Ask, *, limits: RouterLimits) -> Pla
     candidates = _roomy(
         trusted(free, ask.now_seconds, stale_after_seconds=ask.stale_after_seconds), ask, limits
     )
+    candidates = kept_for(candidates, ask.tenant)
     if ask.is_batch and limits.gpu_prices:
         candidates = of_cheapest_class(candidates, ready, ask, limits)
         if not candidates:
@@ -114,13 +122,13 @@ def trusted(
 
 
 def place_count(
-    replicas: Sequence[Replica], *, now_seconds: float, limits: RouterLimits, after: int
+    replicas: Sequence[Replica], *, now_seconds: float, limits: RouterLimits, after: int, tenant: int = 0
 ) -> Placement:
     """Returns the replica of a pool that is to count a prompt: one after the other, full ones too.
 
     A count takes no place. Raises NO_REPLICA if none is ready.
     """
-    ready = _ready(replicas, limits, now_seconds)
+    ready = _ready(open_to(replicas, tenant), limits, now_seconds)
     if not ready:
         raise ComptoirError(Reason.NO_REPLICA, retry_after_seconds=_RETRY_SECONDS)
     chosen = next_in_turn(ready, after).registration

@@ -17,7 +17,7 @@ class Registration:
     """A replica's identity and limits; model, region and GPU class are catalog numbers.
 
     0 means unknown, of KV blocks, engine, GPU class and memory too. `incarnation` is another number for every
-    process of the replica.
+    process of the replica. A `tenant` other than 0 is the only one that it serves.
     """
 
     replica: int
@@ -36,6 +36,7 @@ class Registration:
     routers: int = 0
     # What its engine can be asked for, a sum of EngineFeature.
     features: int = ALL_FEATURES
+    tenant: int = 0
     # Kept, as each request asks for them of every replica: the process that registered, and how many tokens
     # the KV cache holds, 0 if unknown.
     process: Process = field(init=False, repr=False, compare=False)

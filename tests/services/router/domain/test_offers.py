@@ -282,3 +282,16 @@ async def test_whatever_happens_a_lease_has_three_tickets_at_most_and_none_witho
     taken = sum(counts[name] for name in ("reserved", "accepted_unreserved", "recovered"))
     freed = sum(counts[name] for name in ("settled", "released", "cancelled", "lost", "expired"))
     assert taken == freed + life.world.store.in_flight
+
+
+async def test_no_ticket_of_a_lease_is_for_a_replica_of_another_tenant() -> None:
+    scene = Scene(replicas=1)
+    scene.world.add_replica(2, incarnation=5, tenant=99)
+    admission = await scene.admitted()
+    assert admission.placement.replica == 1
+    with pytest.raises(ComptoirError) as refusal:
+        await scene.another(admission)
+    assert refusal.value.reason is Reason.NO_REPLICA
+    own = admission.grant.key.tenant.number
+    scene.world.add_replica(3, incarnation=5, tenant=own)
+    await scene.another(admission)

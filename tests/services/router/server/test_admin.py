@@ -129,6 +129,7 @@ async def test_replicas_are_listed_with_their_state_load_and_clock(running: Runn
         kv_usage_permille=500,
         report_age_milliseconds=2_000,
         registered_at_seconds=1_790_000_000,
+        tenant=0,
     )
     assert not first.HasField("clock_offset_milliseconds")
     assert (second.number, second.state) == (8, admin_pb2.REPLICA_STATE_CLOCK_WRONG)

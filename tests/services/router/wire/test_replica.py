@@ -29,9 +29,11 @@ def test_a_registration_and_a_load_are_read_whole() -> None:
         engine=replica_pb2.ENGINE_VLLM,
         gpu_class=10,
         accelerator_memory_bytes=11,
+        routers=12,
+        tenant=13,
     )
     assert wire.registration(registration) == Registration(
-        1, 2, 3, "127.0.0.1:4", 5, 6, 7, 8, 9, replica_pb2.ENGINE_VLLM, 10, 11
+        1, 2, 3, "127.0.0.1:4", 5, 6, 7, 8, 9, replica_pb2.ENGINE_VLLM, 10, 11, 12, tenant=13
     )
     load = replica_pb2.Load(
         running_requests=1, waiting_requests=2, kv_usage_permille=3, age_milliseconds=1_500, is_draining=True

@@ -1598,6 +1598,7 @@ class Replica(_message.Message):
     REPORT_AGE_MILLISECONDS_FIELD_NUMBER: _builtins.int
     CLOCK_OFFSET_MILLISECONDS_FIELD_NUMBER: _builtins.int
     REGISTERED_AT_SECONDS_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
     number: _builtins.int
     """Number, unique in the deployment."""
     model: _builtins.str
@@ -1624,6 +1625,8 @@ class Replica(_message.Message):
     """How far its clock is ahead of the router's, at most; absent where it does not say its time."""
     registered_at_seconds: _builtins.int
     """When the stream that it reports on was opened, seconds since 1970-01-01 UTC."""
+    tenant: _builtins.int
+    """Number of the only tenant that it serves; 0 serves all."""
     def __init__(
         self,
         *,
@@ -1640,10 +1643,11 @@ class Replica(_message.Message):
         report_age_milliseconds: _builtins.int = ...,
         clock_offset_milliseconds: _builtins.int | None = ...,
         registered_at_seconds: _builtins.int = ...,
+        tenant: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_clock_offset_milliseconds", b"_clock_offset_milliseconds", "_kv_usage_permille", b"_kv_usage_permille", "_running_requests", b"_running_requests", "_waiting_requests", b"_waiting_requests", "clock_offset_milliseconds", b"clock_offset_milliseconds", "kv_usage_permille", b"kv_usage_permille", "running_requests", b"running_requests", "waiting_requests", b"waiting_requests"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clock_offset_milliseconds", b"_clock_offset_milliseconds", "_kv_usage_permille", b"_kv_usage_permille", "_running_requests", b"_running_requests", "_waiting_requests", b"_waiting_requests", "address", b"address", "clock_offset_milliseconds", b"clock_offset_milliseconds", "in_flight_requests", b"in_flight_requests", "kv_usage_permille", b"kv_usage_permille", "max_requests", b"max_requests", "model", b"model", "number", b"number", "region", b"region", "registered_at_seconds", b"registered_at_seconds", "report_age_milliseconds", b"report_age_milliseconds", "running_requests", b"running_requests", "state", b"state", "waiting_requests", b"waiting_requests"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_clock_offset_milliseconds", b"_clock_offset_milliseconds", "_kv_usage_permille", b"_kv_usage_permille", "_running_requests", b"_running_requests", "_waiting_requests", b"_waiting_requests", "address", b"address", "clock_offset_milliseconds", b"clock_offset_milliseconds", "in_flight_requests", b"in_flight_requests", "kv_usage_permille", b"kv_usage_permille", "max_requests", b"max_requests", "model", b"model", "number", b"number", "region", b"region", "registered_at_seconds", b"registered_at_seconds", "report_age_milliseconds", b"report_age_milliseconds", "running_requests", b"running_requests", "state", b"state", "tenant", b"tenant", "waiting_requests", b"waiting_requests"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__clock_offset_milliseconds: _TypeAlias = _typing.Literal["clock_offset_milliseconds"]  # noqa: Y015
     _WhichOneofArgType__clock_offset_milliseconds: _TypeAlias = _typing.Literal["_clock_offset_milliseconds", b"_clock_offset_milliseconds"]  # noqa: Y015

@@ -130,6 +130,7 @@ class Registration(_message.Message):
     GPU_CLASS_FIELD_NUMBER: _builtins.int
     ACCELERATOR_MEMORY_BYTES_FIELD_NUMBER: _builtins.int
     ROUTERS_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
     FEATURES_FIELD_NUMBER: _builtins.int
     replica: _builtins.int
     """Number of the replica, unique in the deployment."""
@@ -161,6 +162,8 @@ class Registration(_message.Message):
     """How many routers it registers with, this one among them: each that has its leases in its own memory lends every
     quota by itself. 0 where it does not say.
     """
+    tenant: _builtins.int
+    """Number of the only tenant that it serves; 0 serves all."""
     features: _builtins.int
     """What its engine can be asked for, a sum of EngineFeature; bits that the router does not know count as well.
     Absent from a replica that starts or that is older: it is taken to have all of them.
@@ -181,11 +184,12 @@ class Registration(_message.Message):
         gpu_class: _builtins.int = ...,
         accelerator_memory_bytes: _builtins.int = ...,
         routers: _builtins.int = ...,
+        tenant: _builtins.int = ...,
         features: _builtins.int | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_features", b"_features", "features", b"features"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_features", b"_features", "accelerator_memory_bytes", b"accelerator_memory_bytes", "address", b"address", "context_tokens", b"context_tokens", "engine", b"engine", "features", b"features", "gpu_class", b"gpu_class", "incarnation", b"incarnation", "kv_block_tokens", b"kv_block_tokens", "kv_blocks", b"kv_blocks", "max_requests", b"max_requests", "model", b"model", "region", b"region", "replica", b"replica", "routers", b"routers"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_features", b"_features", "accelerator_memory_bytes", b"accelerator_memory_bytes", "address", b"address", "context_tokens", b"context_tokens", "engine", b"engine", "features", b"features", "gpu_class", b"gpu_class", "incarnation", b"incarnation", "kv_block_tokens", b"kv_block_tokens", "kv_blocks", b"kv_blocks", "max_requests", b"max_requests", "model", b"model", "region", b"region", "replica", b"replica", "routers", b"routers", "tenant", b"tenant"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__features: _TypeAlias = _typing.Literal["features"]  # noqa: Y015
     _WhichOneofArgType__features: _TypeAlias = _typing.Literal["_features", b"_features"]  # noqa: Y015

@@ -1,11 +1,15 @@
 """Requests go only where they can run, in the order of the policy that the settings name."""
 
+import dataclasses
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.kernel.engine_features import EngineFeature
 from services.kernel.errors import ComptoirError, Reason
 from services.router.domain.limits import PlacementPolicy, PlacementRules, RouterLimits
-from services.router.domain.placement.placing import POLICIES, place
+from services.router.domain.placement.placing import POLICIES, place, place_count
 from services.router.domain.placement.replica import Load, Replica
 from tests.fakes.router import IDLE, LIMITS, NOW, ask, busy, changed_limits, replica
 
@@ -97,3 +101,40 @@ def test_a_request_goes_where_its_engine_has_what_it_needs(policy: PlacementPoli
     with pytest.raises(ComptoirError) as refusal:
         place(silent, ask(needs=EngineFeature.LOGPROBS), limits=limits)
     assert refusal.value.reason is Reason.NO_REPLICA
+
+
+def of_tenant(tenant: int, *replicas: Replica) -> int:
+    return place(replicas, dataclasses.replace(ask(), tenant=tenant), limits=LIMITS).replica
+
+
+def test_a_replica_of_one_tenant_is_never_given_to_another() -> None:
+    with pytest.raises(ComptoirError) as refusal:
+        of_tenant(4, replica(1, tenant=3))
+    assert refusal.value.reason is Reason.NO_REPLICA
+    assert of_tenant(4, replica(1, tenant=3), replica(2, in_flight=3)) == 2
+    # One whose caller is of no tenant that is known.
+    assert of_tenant(0, replica(1, tenant=3), replica(2, in_flight=3)) == 2
+
+
+def test_a_tenant_keeps_to_its_own_replica_and_goes_to_others_while_that_is_full() -> None:
+    assert of_tenant(3, replica(1, tenant=3, in_flight=3), replica(2)) == 1
+    assert of_tenant(3, replica(1, tenant=3, in_flight=4), replica(2)) == 2
+
+
+def test_a_prompt_is_counted_on_no_replica_of_another_tenant() -> None:
+    pool = [replica(1, tenant=3), replica(2), replica(3, tenant=4)]
+    places = [
+        place_count(pool, now_seconds=NOW, limits=LIMITS, after=after, tenant=4).replica for after in range(4)
+    ]
+    assert set(places) == {2, 3}
+
+
+@given(st.lists(st.integers(0, 3), max_size=6), st.integers(0, 3))
+def test_whoever_asks_gets_its_own_or_what_is_for_all(tenants: list[int], tenant: int) -> None:
+    pool = [replica(number, tenant=of) for number, of in enumerate(tenants, 1)]
+    if not {0, tenant} & set(tenants):
+        with pytest.raises(ComptoirError):
+            of_tenant(tenant, *pool)
+        return
+    chosen_tenant = tenants[of_tenant(tenant, *pool) - 1]
+    assert chosen_tenant == (tenant if tenant in tenants else 0)
