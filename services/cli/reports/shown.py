@@ -4,7 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Final
 
 from rich import box
@@ -125,6 +125,10 @@ def _named(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:  # what a file can hold
+    if isinstance(value, datetime):
+        # A time without a zone is the store's, which is of UTC.
+        known = value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+        return f"{known.replace(tzinfo=None).isoformat()}Z"
     return value.isoformat() if isinstance(value, date) else value
 
 

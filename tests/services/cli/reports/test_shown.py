@@ -1,5 +1,6 @@
 """A table fits its terminal and cuts no number, whatever names there are."""
 
+from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
 from io import StringIO
 from typing import Any
 
@@ -8,7 +9,7 @@ from rich.console import Console
 
 from services.cli.reports.cost_questions import COST, TENANTS
 from services.cli.reports.questions import ERRORS, HEADROOM, KV, LATENCY, USAGE, Report
-from services.cli.reports.shown import table_of
+from services.cli.reports.shown import as_csv, table_of
 
 WIDTH = 80
 
@@ -40,3 +41,10 @@ def test_every_title_and_every_number_is_there(report: Report, name: str, number
     # A folded name has one place in each of its lines.
     assert len(cells) == len(report.usual) + len(shown)
     assert "…" not in "".join(lines)
+
+
+@pytest.mark.parametrize("zone", [None, UTC, timezone(timedelta(hours=2))])
+def test_a_time_in_a_file_says_that_it_is_of_utc(zone: tzinfo | None) -> None:
+    hour = 12 if zone is not None and zone is not UTC else 10
+    rows = [{"group_hour": datetime(2026, 11, 27, hour, tzinfo=zone), "group_day": date(2026, 11, 27)}]
+    assert as_csv(["hour", "day"], [], rows) == "hour,day\n2026-11-27T10:00:00Z,2026-11-27\n"
