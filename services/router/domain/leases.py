@@ -172,6 +172,7 @@ class Leases:
 
     async def cancel(self, lease_id: Identity) -> None:
         """Undoes a lease of which no ticket left the router."""
+        self.sizes.forget(lease_id)
         self._replicas.unassign(lease_id)
         freed = await self._store.cancel(lease_id)
         self._note([freed] if freed else [])
@@ -231,6 +232,7 @@ class Leases:
             if refused.reason is Reason.NO_REPLICA:
                 raise
         else:
+            self.sizes.forget(grant.lease_id)
             self._replicas.unassign(grant.lease_id)
 
     def _place_in_turn(self, grant: Grant, place: Callable[[], Got]) -> Got:
@@ -266,6 +268,7 @@ class Leases:
         try:
             return await self._lend(grant), placed
         except BaseException:
+            self.sizes.forget(grant.lease_id)
             self._replicas.unassign(grant.lease_id)
             raise
 

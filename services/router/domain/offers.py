@@ -56,7 +56,7 @@ class Want:
     @property
     def bounds(self) -> Bounds:
         """Returns what its size is expected by."""
-        return Bounds(self.model, self.input_tokens, self.output_tokens, self.choices)
+        return Bounds(self.model, self.input_tokens, self.output_tokens, self.choices, self.tenant)
 
 
 class Offers:

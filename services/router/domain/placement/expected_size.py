@@ -1,4 +1,4 @@
-"""How many tokens a request is expected to use, by what others of its model and bounds really used."""
+"""How many tokens a request is expected to use, by what others of its tenant and model really used."""
 
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -15,16 +15,19 @@ _ASSUMED_BYTES: Final = 4096.0
 _KEPT: Final = 0.99
 # Requests of which it is not known yet what they used; those that never say it go as the oldest.
 _MOST_OPEN: Final = 16_384
+# Of tenants, models and sizes together; those of whom nothing was heard for longest are forgotten first.
+_MOST_KNOWN: Final = 16_384
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """The most that a request may use: of its prompt, and of each choice's answer."""
+    """The most that a request may use: of its prompt, and of each choice's answer; and whose it is."""
 
     model: int
     input_tokens: int
     output_tokens: int
     choices: int = 1
+    tenant: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +60,23 @@ class _Ratio:
 
 
 class ExpectedSizes:
-    """Learns from each request that ended, and keeps a few numbers of each model.
+    """Learns from each request that ended, and keeps a few numbers of each tenant and model.
 
     Prompts have so many tokens per byte of their bound. Answers have a mean length, of each model and power
     of two of what was asked: who asks for a word gets one, and who asks for the default of a library uses a
-    tenth of it. Means and not bounds, because what is expected of all that run is added up.
+    tenth of it. Means and not bounds, because what is expected of all that run is added up. Of each tenant
+    alone: one whose requests are odd changes nothing for others, and learns nothing of theirs.
     """
 
     def __init__(self) -> None:
         self._open: OrderedDict[Identity, Bounds] = OrderedDict()
-        self._inputs: dict[int, _Ratio] = {}
-        self._outputs: dict[tuple[int, int], _Ratio] = {}
+        # Of prompts by tenant and model, of answers by what was asked too.
+        self._ratios: OrderedDict[tuple[int, ...], _Ratio] = OrderedDict()
+
+    @property
+    def known(self) -> int:
+        """Returns of how many tenants, models and sizes something is kept."""
+        return len(self._ratios)
 
     def expected(self, bounds: Bounds) -> Expected:
         """Returns what a request of these bounds is expected to use: at least a token, at most its bounds."""
@@ -85,20 +94,37 @@ class ExpectedSizes:
         if len(self._open) > _MOST_OPEN:
             self._open.popitem(last=False)
 
+    def forget(self, lease_id: Identity) -> None:
+        """Notes that a request was not sent after all."""
+        self._open.pop(lease_id, None)
+
     def used(self, lease_id: Identity, input_tokens: int, output_tokens: int) -> None:
         """Learns from a request that was answered; of one that nobody noted, nothing."""
         bounds = self._open.pop(lease_id, None)
         if bounds is None or not output_tokens:
             return
-        self._input(bounds).add(input_tokens, bounds.input_tokens)
-        self._output(bounds).add(output_tokens / bounds.choices, 1.0)
+        inputs, outputs = self._input(bounds), self._output(bounds)
+        inputs.add(input_tokens, max(1, bounds.input_tokens))
+        outputs.add(output_tokens / bounds.choices, 1.0)
+        self._ratios[_input_key(bounds)], self._ratios[_output_key(bounds)] = inputs, outputs
+        self._ratios.move_to_end(_input_key(bounds))
+        self._ratios.move_to_end(_output_key(bounds))
+        while len(self._ratios) > _MOST_KNOWN:
+            self._ratios.popitem(last=False)
 
     def _input(self, bounds: Bounds) -> _Ratio:
-        assumed = _Ratio(_ASSUMED_BYTES * _TOKENS_PER_BYTE, _ASSUMED_BYTES)
-        return self._inputs.setdefault(bounds.model, assumed)
+        known = self._ratios.get(_input_key(bounds))
+        return known or _Ratio(_ASSUMED_BYTES * _TOKENS_PER_BYTE, _ASSUMED_BYTES)
 
     def _output(self, bounds: Bounds) -> _Ratio:
-        asked = bounds.output_tokens.bit_length()
-        usual = min(2**asked, _USUAL_OUTPUT_TOKENS)
-        assumed = _Ratio(_ASSUMED_REQUESTS * usual, _ASSUMED_REQUESTS)
-        return self._outputs.setdefault((bounds.model, asked), assumed)
+        known = self._ratios.get(_output_key(bounds))
+        usual = min(2 ** bounds.output_tokens.bit_length(), _USUAL_OUTPUT_TOKENS)
+        return known or _Ratio(_ASSUMED_REQUESTS * usual, _ASSUMED_REQUESTS)
+
+
+def _input_key(bounds: Bounds) -> tuple[int, ...]:
+    return bounds.tenant, bounds.model
+
+
+def _output_key(bounds: Bounds) -> tuple[int, ...]:
+    return bounds.tenant, bounds.model, bounds.output_tokens.bit_length()

@@ -1,4 +1,4 @@
-"""What requests are expected to use follows what others of their model and bounds really used."""
+"""What requests are expected to use follows what others of their tenant, model and bounds really used."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -74,3 +74,31 @@ def test_whatever_was_used_no_request_is_expected_beyond_its_bounds(
     found = sizes.expected(Bounds(1, input_tokens, output_tokens))
     assert 1 <= found.input_tokens <= max(1, input_tokens)
     assert min(1, output_tokens) <= found.output_tokens <= output_tokens
+
+
+def test_what_one_tenant_sends_changes_nothing_of_what_is_expected_of_another() -> None:
+    sizes = ExpectedSizes()
+    for _ in range(100):
+        after(sizes, Bounds(1, 4_000_000, 4_096, tenant=2), input_tokens=1, output_tokens=1)
+    assert sizes.expected(Bounds(1, 4_000, 4_096, tenant=1)) == Expected(1_000, 256)
+    assert sizes.expected(Bounds(1, 4_000, 4_096, tenant=2)) != Expected(1_000, 256)
+
+
+def test_however_many_tenants_there_are_a_bounded_number_is_kept_and_asking_keeps_nothing() -> None:
+    sizes = ExpectedSizes()
+    for tenant in range(20_000):
+        sizes.expected(Bounds(1, 4_000, 4_096, tenant=tenant))
+    assert sizes.known == 0
+    for tenant in range(20_000):
+        after(sizes, Bounds(1, 4_000, 4_096, tenant=tenant), input_tokens=4_000, output_tokens=1)
+    assert sizes.known == 16_384
+    assert sizes.expected(Bounds(1, 4_000, 4_096, tenant=19_999)).input_tokens > 1_000
+    assert sizes.expected(Bounds(1, 4_000, 4_096, tenant=0)) == Expected(1_000, 256)
+
+
+def test_a_request_that_was_not_sent_after_all_is_not_waited_for() -> None:
+    sizes, lease_id = ExpectedSizes(), Identity.random()
+    sizes.sent(lease_id, LONG)
+    sizes.forget(lease_id)
+    sizes.used(lease_id, 4_000, 4_000)
+    assert sizes.expected(LONG) == Expected(1_000, 256)
