@@ -4,47 +4,26 @@ import itertools
 import math
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from services.kernel.identity import Identity
+from services.router.adapters.replica_entry import Entry
 from services.router.domain.lease import Process
 from services.router.domain.limits import RouterLimits
-from services.router.domain.placement.backlog import Backlog
 from services.router.domain.placement.circuit import CLOSED, Circuit
 from services.router.domain.placement.expecting import expected_seconds
 from services.router.domain.placement.filters import state_of
 from services.router.domain.placement.replica import (
-    NO_CLAIMS,
     Claims,
     Load,
     Registration,
     Replica,
     State,
 )
-from services.router.domain.placement.work import backlog_of
 from services.router.domain.registering import Session, check_free
 
 # A model and a region, by their catalog numbers.
 _Pool: TypeAlias = tuple[int, int]
-
-
-@dataclass(slots=True)
-class _Entry:
-    session: Identity
-    registration: Registration
-    registered_at_seconds: float
-    reported_at_seconds: float
-    clock_offset_seconds: float | None = None
-    load: Load | None = None
-    holders: set[Identity] = field(default_factory=set)
-    # What of them its reports do not hold yet.
-    claims: dict[Identity, Claims] = field(default_factory=dict)
-    # All of these together, kept beside them: they are asked for with every request, and may be thousands.
-    claimed: Claims = NO_CLAIMS
-    backlog: Backlog | None = None
-    # What others are told, until anything of it changes.
-    known: Replica | None = None
 
 
 class MemoryReplicaDirectory:
@@ -68,7 +47,7 @@ class MemoryReplicaDirectory:
         self._scaled_models = frozenset(scaled_models)
         self._ended: Counter[_Pool] = Counter()
         self._started_at_seconds = started_at_seconds
-        self._entries: dict[int, _Entry] = {}
+        self._entries: dict[int, Entry] = {}
         # Their numbers by session and address: to look through all of them is felt where they are many.
         self._replica_in, self._replica_at = dict[Identity, int](), dict[str, int]()
         self._away: dict[Process, float] = {}
@@ -101,7 +80,7 @@ class MemoryReplicaDirectory:
         self._away.pop(registration.process, None)
         self._on_register(registration)
         session = Identity.random()
-        self._entries[registration.replica] = _Entry(session, registration, now_seconds, now_seconds)
+        self._entries[registration.replica] = Entry(session, registration, now_seconds, now_seconds)
         self._replica_in[session] = self._replica_at[registration.address] = registration.replica
         return session
 
@@ -119,8 +98,7 @@ class MemoryReplicaDirectory:
             return False
         entry.known = None
         if load is not None:
-            entry.load = load
-            entry.backlog = backlog_of(load, entry.claimed.input_tokens, now_seconds)
+            entry.hear(load, now_seconds)
         if load is not None and self._drain_wishes.get(entry.registration.process) == load.is_draining:
             del self._drain_wishes[entry.registration.process]
         entry.clock_offset_seconds = clock_offset_seconds
@@ -196,14 +174,11 @@ class MemoryReplicaDirectory:
         self.assign(holder, replica)
         entry = self._entries.get(replica)
         if entry is not None:
-            entry.claims[holder] = claims
-            entry.claimed = entry.claimed.plus(claims)
+            entry.claim(holder, claims, now_seconds)
             self._unclaimed[holder] = claims.until_seconds
             process = entry.registration.process
             if process in self._circuits:
                 self._set_circuit(process, self._circuits[process].sent(now_seconds))
-            if entry.backlog is not None:
-                entry.backlog = entry.backlog.with_more(claims.input_tokens, now_seconds)
 
     def unassign(self, holder: Identity) -> None:
         """Ends that count; safe to repeat."""
@@ -239,7 +214,7 @@ class MemoryReplicaDirectory:
             self._circuits.pop(process, None)
         return gone
 
-    def _forget(self, holder: Identity) -> _Entry | None:
+    def _forget(self, holder: Identity) -> Entry | None:
         self._unclaimed.pop(holder, None)
         replica = self._replica_of.pop(holder, None)
         if replica is None:
@@ -247,15 +222,10 @@ class MemoryReplicaDirectory:
         entry = self._entries[replica]
         entry.known = None
         entry.holders.discard(holder)
-        claims = entry.claims.pop(holder, None)
-        if claims is not None:
-            entry.claimed = entry.claimed.minus(claims)
-            if entry.backlog is not None:
-                # The report that says that it was accepted has it among what waits.
-                entry.backlog = entry.backlog.without(claims.input_tokens)
+        entry.unclaim(holder)
         return entry
 
-    def _seen(self, entry: _Entry) -> Replica:
+    def _seen(self, entry: Entry) -> Replica:
         if entry.known is None:
             entry.known = Replica(
                 registration=entry.registration,
@@ -280,7 +250,7 @@ class MemoryReplicaDirectory:
         if entry is not None:
             entry.known = None
 
-    def _entry(self, session: Identity) -> _Entry | None:
+    def _entry(self, session: Identity) -> Entry | None:
         replica = self._replica_in.get(session)
         return None if replica is None else self._entries[replica]
 
@@ -296,5 +266,5 @@ class MemoryReplicaDirectory:
             self._unclaimed.pop(holder, None)
 
 
-def _pool_of(entry: _Entry) -> _Pool:
+def _pool_of(entry: Entry) -> _Pool:
     return entry.registration.model, entry.registration.region

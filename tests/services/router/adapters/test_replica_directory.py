@@ -217,6 +217,23 @@ def test_prompts_that_were_sent_count_until_a_report_holds_them_and_once() -> No
     assert directory.pool(1, 1)[0].claims == Claims()
 
 
+def test_what_was_sent_well_before_a_report_is_in_its_numbers_whichever_router_is_told_of_it() -> None:
+    directory = directory_of()
+    session = directory.register(registration(7), 100)
+    load = busy(waiting_input_tokens=200, input_tokens_per_second=100)
+    directory.report(session, load, 100)
+    directory.claim(LEASE, 7, Claims(200, 3, 102), 100)
+    directory.claim(CLAIMED, 7, Claims(100, 2, 102.5), 100.5)
+    # That both were accepted another router is told: the first counted twice, for two seconds.
+    directory.report(session, load, 100.6)
+    assert directory.pool(1, 1)[0].claims == Claims(100, 2)
+    assert _backlog(directory).left_tokens(100.6) == 300
+    assert directory.pool(1, 1)[0].in_flight == 2
+    directory.unassign(LEASE)
+    directory.unassign(CLAIMED)
+    assert (directory.pool(1, 1)[0].claims, directory.pool(1, 1)[0].in_flight) == (Claims(), 0)
+
+
 def test_what_a_request_costs_does_not_grow_with_those_that_nobody_accepted_yet() -> None:
     def seconds_with(waiting: int) -> float:
         directory = directory_of()
