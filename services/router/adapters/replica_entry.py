@@ -9,8 +9,8 @@ from services.router.domain.placement.backlog import Backlog
 from services.router.domain.placement.replica import NO_CLAIMS, Claims, Load, Registration, Replica
 from services.router.domain.placement.work import backlog_of
 
-# A ticket is used within milliseconds: what was sent so long before a report is in its numbers, or not coming.
-# A replica tells one router that it accepted, which is another one, mostly, where several share a store.
+# A ticket is used within milliseconds: what was sent so long before a report is in its numbers, or is not
+# coming. A replica tells one router that it accepted, and where several share a store mostly another one.
 _HELD_AFTER_SECONDS: Final = 0.5
 
 

@@ -125,6 +125,7 @@ class Offers:
 
     def _ask(self, lease_id: Identity, want: Want) -> Ask:
         now_seconds, due_seconds = self._clock.monotonic_seconds(), want.due_seconds
+        waits = due_seconds is not None and not self._room.has_waited(want.model, lease_id, now_seconds)
         expected = self._leases.sizes.expected(want.bounds)
         return Ask(
             tokens=want.tokens,
@@ -141,7 +142,7 @@ class Offers:
             needs=want.needs,
             expected_tokens=expected.tokens,
             output_tokens=expected.output_tokens,
-            waits_for_room=due_seconds is not None,
+            waits_for_room=waits,
             kept_blocks={} if due_seconds is None else self._room.blocks(want.model, lease_id, due_seconds),
             tenant=want.tenant,
         )

@@ -12,6 +12,10 @@ from services.router.domain.placement.kv_fit import free_kv_blocks
 from services.router.domain.placement.replica import Replica
 
 _RETRY_SECONDS: Final = 1.0
+# Behind so long a request whose turn is first goes to an engine's queue without room. There every router sees
+# it in what waits, where other routers' small requests would take for ever the room that is kept for it here;
+# and what is kept rests no longer.
+_LONGEST_KEPT_SECONDS: Final = 5.0
 _NO_NUMBERS: Final = Numbers()
 
 
@@ -19,12 +23,16 @@ def needed_kv_blocks(replica: Replica, ask: Ask) -> int:
     """Returns the blocks that a request is expected to take of those that are free; 0 if unknown.
 
     What its prompt shares with others there is theirs already. Where nobody uses it any more it is among the
-    free ones, and the request takes a few more than this.
+    free ones, and the request takes a few more than this. Of several choices as many have to begin as half of
+    the cache holds, one at least: further ones wait for them in the engine.
     """
     registration = replica.registration
     blocks = predicted_kv_blocks(ask.kv_tokens, registration, ask.choices)
     if not blocks:
         return 0
+    if ask.choices > 1 and blocks > registration.kv_blocks // 2:
+        one = predicted_kv_blocks(ask.kv_tokens - (ask.choices - 1) * ask.output_tokens, registration)
+        blocks = min(blocks, max(one, registration.kv_blocks // 2))
     return max(1, blocks - ask.cached_at(registration.process) // registration.kv_block_tokens)
 
 
@@ -73,6 +81,7 @@ class _Kept:
     due_seconds: float
     replica: int
     blocks: int
+    since_seconds: float
 
 
 class KeptRoom:
@@ -92,6 +101,13 @@ class KeptRoom:
             return {}
         return {kept.replica: kept.blocks}
 
+    def has_waited(self, model: int, holder: Identity, now_seconds: float) -> bool:
+        """Tells whether room was kept for a request for so long that it goes where it has none."""
+        kept = self._kept.get(model)
+        if kept is None or kept.holder != holder:
+            return False
+        return now_seconds - kept.since_seconds >= _LONGEST_KEPT_SECONDS
+
     def keep(
         self, model: int, holder: Identity, due_seconds: float, *, replicas: Sequence[Replica], ask: Ask
     ) -> None:
@@ -102,10 +118,12 @@ class KeptRoom:
         kept = self._kept.get(model)
         if kept is not None and kept.holder != holder and kept.due_seconds <= due_seconds:
             return
+        is_first_time = kept is None or kept.holder != holder
+        since_seconds = ask.now_seconds if kept is None or is_first_time else kept.since_seconds
         stays = [one for one in replicas if kept is not None and one.registration.replica == kept.replica]
         chosen = roomiest(stays or replicas, ask)
         needed = max(1, needed_kv_blocks(chosen, ask))
-        self._kept[model] = _Kept(holder, due_seconds, chosen.registration.replica, needed)
+        self._kept[model] = _Kept(holder, due_seconds, chosen.registration.replica, needed, since_seconds)
 
     def forget(self, model: int, holder: Identity) -> None:
         """Keeps nothing for a request any more: it has a place, or does not wait for one."""

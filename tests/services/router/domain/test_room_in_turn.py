@@ -50,6 +50,13 @@ class Scene:
         )
 
 
+async def done_soon(asking: "asyncio.Task[Admission]") -> bool:
+    """Tells whether it is done once all that could run has run."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+    return asking.done()
+
+
 async def test_a_request_is_held_until_its_blocks_are_free_and_nothing_is_reserved_meanwhile() -> None:
     scene = Scene()
     scene.says(49)
@@ -93,6 +100,25 @@ async def test_small_requests_go_on_elsewhere_while_a_large_one_waits_for_one_re
     assert not large.done()
     scene.says(50)
     assert (await asyncio.wait_for(large, 5)).placement.replica == 1
+
+
+async def test_a_large_one_whose_room_others_take_goes_to_the_engines_queue_and_is_not_refused() -> None:
+    """Another router, which knows nothing of what is kept here, sends small ones all the time."""
+    scene = Scene()
+    scene.says(30)
+    large = await scene.asks(LARGE)
+    second = await scene.asks(LARGE)
+    for _ in range(4):
+        scene.world.clock.advance(1.0)
+        scene.says(30)
+        assert not await done_soon(large)
+    scene.world.clock.advance(1.0)
+    scene.says(30)
+    assert (await asyncio.wait_for(large, 5)).placement.replica == 1
+    scene.says(30)
+    assert not await done_soon(second), "one at a time: its own five seconds begin"
+    second.cancel()
+    await asyncio.gather(second, return_exceptions=True)
 
 
 @pytest.mark.parametrize("leaves", ["cancelled", "refused"])

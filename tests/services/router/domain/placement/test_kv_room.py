@@ -77,6 +77,17 @@ def test_what_is_cached_there_is_not_needed_again() -> None:
     assert needed_kv_blocks(with_free(2, 0), cached) == 25
 
 
+def test_choices_beyond_half_a_cache_wait_in_the_engine_and_empty_no_replica() -> None:
+    many = replace(WAITS, choices=8, input_tokens=80, output_tokens=160, expected_tokens=80 + 8 * 160)
+    many = replace(many, tokens=4_096)
+    assert needed_kv_blocks(with_free(1, 0), many) == 32
+    assert chosen(with_free(1, 32), of=many) == 1
+    one_is_large = replace(many, expected_tokens=80 + 8 * 480, output_tokens=480)
+    assert needed_kv_blocks(with_free(1, 0), one_is_large) == 35
+    few = replace(many, choices=2, expected_tokens=80 + 2 * 160)
+    assert needed_kv_blocks(with_free(1, 0), few) == 25
+
+
 FIRST, SECOND = Identity(1, 1), Identity(1, 2)
 
 
