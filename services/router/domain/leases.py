@@ -33,7 +33,8 @@ from services.router.domain.lease import (
     Settlement,
 )
 from services.router.domain.limits import RouterLimits
-from services.router.domain.place_lines import Asker, PlaceLines
+from services.router.domain.place_lines import PlaceLines
+from services.router.domain.place_turns import Asker
 from services.router.domain.placement.expected_size import ExpectedSizes
 from services.router.domain.ports import LeaseCounter, LeaseStore, ReplicaDirectory
 from services.router.domain.pricing import reserved
@@ -275,8 +276,7 @@ class Leases:
     async def _quotas_to_ask(self, lease_id: Identity, quotas: Quotas) -> Quotas | None:
         """Returns None where all that hold the lease are away: their places are about to be free."""
         issued = await self._store.issued(lease_id)
-        holders = issued.holders if issued is not None else ()
-        return None if self._are_away(holders) else quotas
+        return None if issued is not None and self._are_away(issued.holders) else quotas
 
     def _are_away(self, processes: Sequence[Process]) -> bool:
         there = {one.registration.process for one in self._replicas.everyone()}

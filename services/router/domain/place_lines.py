@@ -4,12 +4,12 @@ import asyncio
 import math
 from bisect import insort
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
 from typing import Final, TypeVar
 
 from services.kernel.errors import ComptoirError, Reason
 from services.router.domain.limits import RouterLimits
+from services.router.domain.place_turns import FIRST_IN_VAIN, MOST_IN_VAIN, Asker, Waiting, behind, call_first
 from services.router.domain.placement.expecting import patience_seconds
 from services.router.domain.placement.kv_room import NoRoomError
 from services.router.domain.tenancy import Priority
@@ -32,51 +32,8 @@ _PATIENT_FOR: Final = frozenset({Reason.REPLICA_OVERLOADED, Reason.BATCH_HELD_BA
 _SOON_SECONDS: Final = 1.0
 # What no timer tells from nothing.
 _NO_SECONDS: Final = 1e-6
-# A change lets so many try in vain, one after the other, before the line rests: with many in it and many
-# changes, trying would be all that the router does.
-_MOST_IN_VAIN: Final = 16
 
 Got = TypeVar("Got")
-
-
-@dataclass(frozen=True, slots=True)
-class Asker:
-    """A request that wants a place: for which model, of which key and class.
-
-    `most_of_key` is how many requests of its key may be held, `expected_seconds` for how much longer a
-    replica of its model is expected.
-    """
-
-    model: int
-    key: int
-    priority: int
-    most_of_key: int
-    expected_seconds: Callable[[], float]
-
-
-@dataclass(slots=True, order=True)
-class _Waiting:
-    """One that waits; ordered as they are served: by class and age, then by arrival."""
-
-    due_seconds: float
-    number: int
-    asker: Asker = field(compare=False)
-    arrived_seconds: float = field(compare=False)
-    refusal: ComptoirError = field(compare=False)
-    is_held: bool = field(default=False, compare=False)
-    turn: asyncio.Event = field(default_factory=asyncio.Event, compare=False)
-    # How many before it in the line have tried in vain since the change that lets it try.
-    in_vain: int = field(default=0, compare=False)
-
-    @property
-    def is_batch(self) -> bool:
-        """Tells whether it is of the class batch."""
-        return self.asker.priority >= Priority.BATCH
-
-    @property
-    def is_held_back(self) -> bool:
-        """Tells whether it waits for batch to go on: other classes pass it, and no free place calls it."""
-        return self.refusal.reason is Reason.BATCH_HELD_BACK
 
 
 class PlaceLines:
@@ -89,7 +46,7 @@ class PlaceLines:
 
     def __init__(self, limits: RouterLimits) -> None:
         self._limits = limits
-        self._lines: dict[int, list[_Waiting]] = {}
+        self._lines: dict[int, list[Waiting]] = {}
         self._held_of_key: Counter[int] = Counter()
         self._held_of_batch = 0
         self._arrivals = 0
@@ -97,6 +54,8 @@ class PlaceLines:
         # When one of batch had a place of a model last, and the models where batch stands behind all others.
         self._passed_at: dict[int, float] = {}
         self._yielding: set[int] = set()
+        # Where the line of a model rested last, of those that are held back and of the others.
+        self._rested: dict[tuple[int, bool], Waiting] = {}
 
     @property
     def waiting(self) -> int:
@@ -159,7 +118,7 @@ class PlaceLines:
                         self._passed_at[asker.model] = _now()
                         self._yielding.add(asker.model)
                     return got
-                if is_called and waiting.in_vain < _MOST_IN_VAIN:
+                if is_called:
                     self._pass_on(waiting, waiting.in_vain + 1, is_held_back=is_held_back)
                 is_called = False
         finally:
@@ -173,12 +132,12 @@ class PlaceLines:
         self._yielding.discard(model)
         if _now() - self._passed_at.get(model, -math.inf) < self._limits.batch.trickle_seconds:
             self._yielding.add(model)
-        _call_first(self._in_order(model), 0, is_held_back=False)
+        call_first(self._in_order(model), 0, is_held_back=False)
 
     def free_batch(self) -> None:
         """Lets the first of those try again that are held back, of every model; call it often."""
         for line in self._lines.values():
-            _call_first(line, 0, is_held_back=True)
+            call_first(line, 0, is_held_back=True)
 
     def free_all(self) -> None:
         """Lets the first of every line try again."""
@@ -194,7 +153,7 @@ class PlaceLines:
         for waiting in (one for line in self._lines.values() for one in line):
             waiting.turn.set()
 
-    def _enter(self, asker: Asker, refusal: ComptoirError) -> _Waiting:
+    def _enter(self, asker: Asker, refusal: ComptoirError) -> Waiting:
         """Puts a request in its place in the line; raises its refusal where that is in vain."""
         is_in_vain = (
             refusal.reason is Reason.BATCH_HELD_BACK
@@ -205,7 +164,7 @@ class PlaceLines:
         self._arrivals += 1
         now_seconds = _now()
         due_seconds = self._limits.ageing.due_seconds(asker.priority, now_seconds)
-        waiting = _Waiting(due_seconds, self._arrivals, asker, now_seconds, refusal)
+        waiting = Waiting(due_seconds, self._arrivals, asker, now_seconds, refusal)
         line = self._lines.setdefault(asker.model, [])
         insort(line, waiting)
         if not waiting.is_held_back:
@@ -213,7 +172,7 @@ class PlaceLines:
             waiting.turn.set()
         return waiting
 
-    def _left_seconds(self, waiting: _Waiting) -> float:
+    def _left_seconds(self, waiting: Waiting) -> float:
         """Returns how long it still waits; raises its refusal if it does not."""
         if self._is_closed:
             raise ComptoirError(Reason.UNAVAILABLE, retry_after_seconds=_SOON_SECONDS)
@@ -238,12 +197,12 @@ class PlaceLines:
             raise again(waiting.refusal)
         return left_seconds
 
-    def _in_order(self, model: int) -> list[_Waiting]:
+    def _in_order(self, model: int) -> list[Waiting]:
         """Returns a line as it is served: batch goes before others by its age only now and then."""
         line = self._lines.get(model, [])
         return sorted(line, key=lambda one: one.is_batch) if model in self._yielding else line
 
-    def _hold(self, waiting: _Waiting) -> bool:
+    def _hold(self, waiting: Waiting) -> bool:
         """Tells whether it is held, which it is from now on where there is room for it."""
         if waiting.is_held or not self._has_room(waiting.asker):
             return waiting.is_held
@@ -260,33 +219,33 @@ class PlaceLines:
                 return False
         return self.held < room and self._held_of_key[asker.key] < most_of_key
 
-    def _leave(self, waiting: _Waiting) -> None:
+    def _leave(self, waiting: Waiting) -> None:
         asker = waiting.asker
         self._lines[asker.model].remove(waiting)
         if not self._lines[asker.model]:
             del self._lines[asker.model]
+            for is_held_back in (False, True):
+                self._rested.pop((asker.model, is_held_back), None)
         if waiting.is_held:
             self._held_of_batch -= waiting.is_batch
             self._held_of_key[asker.key] -= 1
             if not self._held_of_key[asker.key]:
                 del self._held_of_key[asker.key]
 
-    def _pass_on(self, waiting: _Waiting, in_vain: int, *, is_held_back: bool) -> None:
+    def _pass_on(self, waiting: Waiting, in_vain: int, *, is_held_back: bool) -> None:
         # The next one may fit on a replica where this one did not. Behind one that leaves all are looked at.
-        line = self._in_order(waiting.asker.model)
-        others = line[line.index(waiting) + 1 :] if in_vain else [one for one in line if one is not waiting]
-        _call_first(others, in_vain, is_held_back=is_held_back)
-
-
-def _call_first(line: Iterable[_Waiting], in_vain: int, *, is_held_back: bool) -> None:
-    for one in line:
-        if one.is_held_back == is_held_back:
-            one.in_vain = in_vain
-            one.turn.set()
+        line, rests = self._in_order(waiting.asker.model), (waiting.asker.model, is_held_back)
+        others = behind(waiting, line) if in_vain else [one for one in line if one is not waiting]
+        if in_vain > MOST_IN_VAIN:
+            self._rested[rests] = waiting
             return
+        if in_vain == FIRST_IN_VAIN and (rested := self._rested.pop(rests, None)) is not None:
+            # The first had their turn. Those that were not reached last time have theirs.
+            others = behind(rested, others)
+        call_first(others, in_vain, is_held_back=is_held_back)
 
 
-async def _called(waiting: _Waiting, within_seconds: float) -> bool:
+async def _called(waiting: Waiting, within_seconds: float) -> bool:
     try:
         async with asyncio.timeout(within_seconds):
             await waiting.turn.wait()

@@ -5,7 +5,7 @@ import math
 from typing import Final
 
 from services.kernel.errors import ComptoirError
-from services.router.domain.place_lines import Asker
+from services.router.domain.place_turns import Asker
 from services.router.domain.tenancy import Priority
 from tests import virtual_time
 from tests.services.router.domain.waiting_pool import Pool

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from services.kernel.errors import ComptoirError, Reason
 from services.router.domain import place_lines
-from services.router.domain.place_lines import Asker
+from services.router.domain.place_turns import Asker
 from tests.services.router.domain.waiting_pool import FULL, NONE, Pool, refusal_of, settle
 
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from services.kernel.errors import ComptoirError, Reason
-from services.router.domain.place_lines import Asker, PlaceLines
+from services.router.domain.place_lines import PlaceLines
+from services.router.domain.place_turns import Asker
 from services.router.domain.waiting_lines import again
 from tests.fakes.router import changed_limits
 
