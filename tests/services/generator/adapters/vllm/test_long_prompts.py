@@ -30,7 +30,7 @@ async def test_a_long_prompt_of_many_choices_is_written_in_several_turns(
     tokens: int, most_in_a_turn: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     clock = ManualClock()
-    monkeypatch.setattr(steps, "Pace", partial(Pace, clock.monotonic_seconds))
+    monkeypatch.setattr(steps, "Pace", partial(Pace, clock.monotonic_seconds, clock.monotonic_seconds))
     core = Core(clock)
     hand_over_in_turns(core)
     request = SimpleNamespace(prompt_token_ids=[0] * tokens)
