@@ -163,6 +163,7 @@ class GeneratorSettings(MeteredSettings, Bounds):
             gpu_class=self.gpu_class,
             gpus=self.gpus or self._sharing_gpus,
             tenant=self.tenant,
+            bounded_efforts=self.template_rules.bounded_efforts,
         )
 
     @property

@@ -18,11 +18,27 @@ class EngineFeature(IntFlag):
     THINKING_BUDGET = 64
     MIN_TOKENS = 128
     STOP_TOKEN_IDS = 256
+    EFFORT_NONE = 512
+    EFFORT_MINIMAL = 1024
+    EFFORT_LOW = 2048
+    EFFORT_MEDIUM = 4096
+    EFFORT_HIGH = 8192
+    EFFORT_XHIGH = 16384
+    EFFORT_MAX = 32768
 
 
 NO_FEATURE: Final = EngineFeature(0)
 # Of a replica that does not say what its engine has: whatever a bit stands for.
 ALL_FEATURES: Final = 2**32 - 1
+
+# By the effort's name. Only the catalog says which of them need anything of an engine.
+OF_EFFORT: Final[Mapping[str, EngineFeature]] = MappingProxyType(
+    {
+        feature.name.removeprefix("EFFORT_").lower(): feature
+        for feature in EngineFeature
+        if feature.name and feature.name.startswith("EFFORT_")
+    }
+)
 
 # What asks for it, in a request for a generation.
 _FIELDS: Final[Mapping[EngineFeature, str]] = MappingProxyType(
@@ -36,6 +52,7 @@ _FIELDS: Final[Mapping[EngineFeature, str]] = MappingProxyType(
         EngineFeature.THINKING_BUDGET: "sampling.thinking_token_budget",
         EngineFeature.MIN_TOKENS: "sampling.min_tokens",
         EngineFeature.STOP_TOKEN_IDS: "sampling.stop_token_ids",
+        **dict.fromkeys(OF_EFFORT.values(), "template.reasoning_effort"),
     }
 )
 

@@ -4,7 +4,7 @@ from typing import Final
 
 from services.edge.domain.generation import GenerationRequest
 from services.edge.domain.tools import ToolUse
-from services.kernel.engine_features import NO_FEATURE, EngineFeature
+from services.kernel.engine_features import NO_FEATURE, OF_EFFORT, EngineFeature
 
 # Parameters that are asked for where they are there at all.
 _OF_SAMPLING: Final = {
@@ -29,7 +29,7 @@ def needs_of(request: GenerationRequest) -> EngineFeature:
         *((name in sampling, feature) for name, feature in _OF_SAMPLING.items()),
         *((bool(sampling.get(name)), feature) for name, feature in _OF_SAMPLING_IF_ANY.items()),
     )
-    needs = NO_FEATURE
+    needs = OF_EFFORT.get(request.reasoning_effort, NO_FEATURE)
     for is_asked, feature in asked:
         needs |= feature if is_asked else NO_FEATURE
     return needs

@@ -4,7 +4,7 @@ from typing import Final
 
 from services.generator.domain.ports import Capabilities, Feature
 from services.generator.domain.sampling import Sampling
-from services.kernel.engine_features import NO_FEATURE, EngineFeature
+from services.kernel.engine_features import NO_FEATURE, OF_EFFORT, EngineFeature
 from services.kernel.errors import ComptoirError, Reason
 
 _TOLD: Final = {
@@ -22,7 +22,9 @@ _OF_SAMPLING: Final = {
 }
 
 
-def told_features(capabilities: Capabilities) -> EngineFeature | None:
+def told_features(
+    capabilities: Capabilities, bounded_efforts: frozenset[str] = frozenset()
+) -> EngineFeature | None:
     """Returns what routers place requests by; None where the engine has not started and nothing is known."""
     if not capabilities.features:
         return None
@@ -31,6 +33,9 @@ def told_features(capabilities: Capabilities) -> EngineFeature | None:
         told |= bits if feature in capabilities.features else NO_FEATURE
     for name, bit in _OF_SAMPLING.items():
         told |= NO_FEATURE if name in capabilities.lacks else bit
+    for name, bit in OF_EFFORT.items():
+        is_bounded = name in bounded_efforts
+        told |= bit if not is_bounded or Feature.THINKING_BUDGET in capabilities.features else NO_FEATURE
     return told
 
 

@@ -44,6 +44,12 @@ class TemplateRules:
             model.template_arguments, {str(name): one for name, one in model.reasoning_efforts.items()}
         )
 
+    @property
+    def bounded_efforts(self) -> frozenset[str]:
+        """Which of the efforts an engine must be able to end a section for."""
+        bounded = (name for name, one in self.efforts.items() if one.thinking_token_budget is not None)
+        return frozenset(bounded)
+
     def told(self, options: TemplateOptions) -> Told:
         """Returns what the template is told; an argument of the caller's comes before what the effort means.
 

@@ -34,6 +34,8 @@ class Replica:
     gpu_class: int = 0
     gpus: int = 0
     tenant: int = 0
+    # Efforts of reasoning that bound it, by their names.
+    bounded_efforts: frozenset[str] = frozenset()
 
 
 class TicketGate:

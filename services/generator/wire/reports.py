@@ -47,7 +47,7 @@ def registration_from(
         gpu_class=replica.gpu_class,
         accelerator_memory_bytes=capabilities.accelerator_memory_bytes,
         routers=routers,
-        features=told_features(capabilities),
+        features=told_features(capabilities, replica.bounded_efforts),
         tenant=replica.tenant,
     )
 

@@ -25,6 +25,8 @@ TOOLS = (Tool("weather"),)
             {"sampling": {"min_tokens": 1, "stop_token_ids": (5,)}},
             EngineFeature.MIN_TOKENS | EngineFeature.STOP_TOKEN_IDS,
         ),
+        ({"reasoning_effort": "low"}, EngineFeature.EFFORT_LOW),
+        ({"reasoning_effort": "xhigh"}, EngineFeature.EFFORT_XHIGH),
         ({"form": Form(json_schema="{}")}, EngineFeature.JSON_SCHEMA),
         ({"form": Form(texts=("a", "b"))}, EngineFeature.TEXTS),
         ({"form": Form(pattern="a")}, EngineFeature.PATTERN),

@@ -5,10 +5,11 @@ import pytest
 from services.generator.domain.features import check_features, told_features
 from services.generator.domain.ports import Capabilities, Feature
 from services.generator.domain.sampling import Sampling
-from services.kernel.engine_features import EngineFeature
+from services.kernel.engine_features import OF_EFFORT, EngineFeature
 from services.kernel.errors import ComptoirError, Reason
 
 EVERY = ~Feature(0)
+EFFORTS = EngineFeature(sum(OF_EFFORT.values()))
 
 
 @pytest.mark.parametrize(
@@ -40,16 +41,20 @@ def test_a_plain_request_needs_nothing() -> None:
 @pytest.mark.parametrize(
     ("features", "lacks", "told"),
     [
-        (EVERY, frozenset(), EngineFeature(511)),
+        (EVERY, frozenset(), EngineFeature(511) | EFFORTS),
         (
             Feature.TOKEN_IDS,
             frozenset({"min_tokens"}),
-            EngineFeature.STOP_TOKEN_IDS,
+            EngineFeature.STOP_TOKEN_IDS | EFFORTS,
         ),
         (
             Feature.STRUCTURE,
             frozenset({"min_tokens", "stop_token_ids"}),
-            EngineFeature.JSON_SCHEMA | EngineFeature.TEXTS | EngineFeature.PATTERN | EngineFeature.TOOLS,
+            EngineFeature.JSON_SCHEMA
+            | EngineFeature.TEXTS
+            | EngineFeature.PATTERN
+            | EngineFeature.TOOLS
+            | EFFORTS,
         ),
         # An engine that has not started.
         (Feature(0), frozenset(), None),
@@ -59,3 +64,16 @@ def test_routers_are_told_what_requests_may_ask_for(
     features: Feature, lacks: frozenset[str], told: EngineFeature | None
 ) -> None:
     assert told_features(Capabilities(1, 0, 0, features, lacks=lacks)) == told
+
+
+def test_an_effort_that_bounds_the_reasoning_is_had_where_a_section_can_be_ended() -> None:
+    bounded = frozenset({"low", "medium"})
+    told = {
+        feature: told_features(Capabilities(1, 0, 0, feature), bounded)
+        for feature in (Feature.TOKEN_IDS, Feature.THINKING_BUDGET)
+    }
+    lacking, having = told[Feature.TOKEN_IDS], told[Feature.THINKING_BUDGET]
+    assert lacking is not None
+    assert having is not None
+    assert EFFORTS & ~lacking == EngineFeature.EFFORT_LOW | EngineFeature.EFFORT_MEDIUM
+    assert EFFORTS & ~having == 0

@@ -34,6 +34,10 @@ def test_what_is_permitted_is_told() -> None:
     assert told("none") == Told({"enable_thinking": False})
 
 
+def test_an_effort_with_a_budget_bounds_the_reasoning() -> None:
+    assert RULES.bounded_efforts == {"low"}
+
+
 def test_what_a_caller_says_prevails_over_what_the_effort_means() -> None:
     assert told("low", enable_thinking=False) == Told({"enable_thinking": False}, 8)
 

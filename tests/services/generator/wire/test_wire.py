@@ -12,12 +12,14 @@ from hypothesis import strategies as st
 from services.contract.first_tokens import BUCKETS, FirstTokens
 from services.generator.domain.generation import Finished
 from services.generator.domain.load import LoadReport, LoadSample, LoadTotals
+from services.generator.domain.ports import Capabilities, Feature
 from services.generator.domain.prompt import Chat, Text, TokenIds
 from services.generator.domain.sampling import Sampling
 from services.generator.domain.terminal_event import Counts, Ending, Outcome
 from services.generator.domain.ticket import Replica
 from services.generator.domain.timeline import Timings
 from services.generator.wire import answers, events, orders, reports
+from services.kernel.engine_features import EngineFeature
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.kernel.steps import finished
@@ -193,3 +195,11 @@ def test_an_answer_ends_for_its_reason(
     assert response.finished.finish_reason == reason
     assert not response.finished.finish_reasons
     assert response.finished.ttft_microseconds == 3
+
+
+def test_routers_are_told_of_efforts_that_the_engine_cannot_keep_to() -> None:
+    replica = Replica(1, 2, 3, bounded_efforts=frozenset({"low"}))
+    lacking = Capabilities(64, 0, 0, Feature.TOKEN_IDS)
+    told = reports.registration_from(replica, "a:1", lacking, 1, incarnation=1, routers=1)
+    assert not told.features & EngineFeature.EFFORT_LOW
+    assert told.features & EngineFeature.EFFORT_NONE
