@@ -29,14 +29,19 @@ _MOST_BLOCK_TOKENS: Final = 128
 _OUTPUT_TOKENS: Final = 8
 # A server may count an answer just after it has ended it.
 _COUNTED_SECONDS: Final = 0.5
+_NOT_ANSWERED: Final = SettingsError(
+    "the server does not answer the two prompts that show whether it has a prefix cache, as "
+    "generator.openai_server.prefix_cache is off: its own log says why; start again once it is free of "
+    "others and answers."
+)
 
 
 async def check_no_prefix_cache(
     engine: Engine, kind: Kind, look: Callable[[], Awaitable[Numbers]], sleep: Sleep
 ) -> None:
-    """Raises SettingsError where the second of two equal prompts came from a cache.
+    """Raises SettingsError where the second of two equal prompts came from a cache, or was not answered.
 
-    A server of which that cannot be told is believed, and the log says so.
+    A server of which it cannot be told is believed, and the log says so.
     """
     before = await look()
     ids = _prompt(engine)
@@ -44,8 +49,8 @@ async def check_no_prefix_cache(
         await _cached_tokens(engine, "prefix-probe-1", ids)
         cached_tokens = await _cached_tokens(engine, "prefix-probe-2", ids)
     except (EngineFailedError, RequestFailedError, ComptoirError):
-        _log.warning("engine_prefix_cache_unchecked")
-        return
+        # It may answer what comes next, and then nobody would have looked.
+        raise _NOT_ANSWERED from None
     is_counted = bool(kind.metrics.cached) and before.says_load
     if is_counted and not cached_tokens:
         await sleep(_COUNTED_SECONDS)

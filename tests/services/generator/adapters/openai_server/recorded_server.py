@@ -12,7 +12,7 @@ STATUSES: Final = {400: "400 Bad Request", 500: "500 Internal Server Error"}
 # What a generator is told of each beside its kind.
 SETTINGS: Final[dict[ServerKind, dict[str, str]]] = {
     ServerKind.SGLANG: {"kind": "sglang"},
-    ServerKind.TENSORRT_LLM: {"kind": "tensorrt_llm", "prefix_cache": "off"},
+    ServerKind.TENSORRT_LLM: {"kind": "tensorrt_llm", "prefix_cache": "one_tenant"},
 }
 
 

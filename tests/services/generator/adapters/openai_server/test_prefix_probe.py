@@ -81,12 +81,16 @@ async def test_a_server_of_which_nothing_can_be_told_is_believed_and_logged(
     assert bool([one for one in logs if one["event"] == UNCHECKED]) != is_checked
 
 
-async def test_a_server_that_answers_nothing_yet_is_left_to_the_warm_up() -> None:
-    server = CannedServer(status="500 Internal Server Error")
-    with capture_logs() as logs:
-        async with server.running(), engine_before(server, **OFF) as engine:
-            assert engine.unfinished_requests() == 0
-    assert [one for one in logs if one["event"] == UNCHECKED]
+@pytest.mark.parametrize(
+    "status", ["500 Internal Server Error", "503 Service Unavailable", "400 Bad Request"]
+)
+async def test_a_server_that_does_not_answer_is_not_believed(status: str) -> None:
+    server = CannedServer(status=status)
+    async with server.running():
+        with pytest.raises(SettingsError, match="prefix_cache is off"):
+            async with engine_before(server, **OFF):
+                pass
+    assert len(server.bodies) == 1
 
 
 @pytest.mark.parametrize("told", [{}, {"prefix_cache": "one_tenant"}])

@@ -14,7 +14,7 @@ from services.kernel.clock import ManualClock
 from services.runtime.settings import SettingsError
 from tests.contracts.engine_requests import until
 from tests.services.generator.adapters.openai_server.canned_engine import engine_before
-from tests.services.generator.adapters.openai_server.canned_server import CannedServer
+from tests.services.generator.adapters.openai_server.canned_server import DONE, CannedServer, said, usage
 
 
 def test_a_server_whose_answers_go_on_can_be_reached() -> None:
@@ -84,7 +84,7 @@ async def test_a_server_that_knows_no_salt_is_refused_where_a_salt_keeps_tenants
         (None, True),
         ('{"CompletionRequest": {"user": {}}}', not is_salted),
     ):
-        server = CannedServer(description=description)
+        server = CannedServer([said("a", 1, "length"), usage(1), DONE], description=description)
         async with server.running():
             with capture_logs() as logs:
                 expected = nullcontext() if starts else pytest.raises(SettingsError, match="no cache_salt")
