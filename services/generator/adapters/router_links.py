@@ -242,15 +242,17 @@ class RouterLinks:
             _log.error("routers_have_one_number", address=known[-1].address)
 
     def _lender(self, claims: Claims) -> RouterLink:
-        """Returns the link to the router that lent; of those that may have, the first that answers.
+        """Returns the link to the router that lent; of those that may have, one that answers.
 
-        Any may have where the ticket names none: they share a store of leases. Else those may of which no
-        number is known.
+        Any may have where the ticket names none: they share a store of leases. Each of them hears of its
+        part, by the lease: every router learns from what was used what to expect of a request. Else those
+        may of which no number is known.
         """
         best_first = sorted(self._links, key=lambda link: (not link.is_answering, not link.is_registered))
         if not claims.router:
-            sharing = [link for link in best_first if link.is_answering and not link.router_number]
-            return (sharing or best_first)[0]
+            answering = [link for link in best_first if link.is_answering]
+            sharing = [link for link in answering if not link.router_number] or answering or best_first[:1]
+            return sharing[claims.lease_id.low % len(sharing)]
         by_number = {link.router_number: link for link in reversed(best_first)}
         return by_number.get(claims.router) or by_number.get(0) or self._links[0]
 

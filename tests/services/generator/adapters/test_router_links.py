@@ -16,6 +16,9 @@ async def linked(tmp_path: Path) -> AsyncIterator[Linked]:
     await linked.stop()
 
 
+SHARING = pytest.mark.parametrize("numbers", [(0, 0), (1, 2)], ids=["unnamed", "named"])
+
+
 async def test_every_router_hears_who_the_replica_is_and_how_busy(linked: Linked) -> None:
     await both(linked)
     linked.load.requests = 3
@@ -92,7 +95,24 @@ async def test_two_routers_with_one_number_are_a_line_of_the_log(
     assert capsys.readouterr().out.count("routers_have_one_number") == lines
 
 
-@pytest.mark.parametrize("numbers", [(0, 0), (1, 2)], ids=["unnamed", "named"])
+@SHARING
+async def test_each_of_routers_that_share_a_store_hears_of_its_part(
+    linked: Linked, numbers: tuple[int, int]
+) -> None:
+    """One that heard of none learned of no request what it used."""
+    for router, number in zip(linked.routers, numbers, strict=True):
+        router.number = number
+    await both(linked)
+    await until(lambda: all(link.is_answering for link in linked.links._links), 10)
+    for lease in (10, 11, 12, 13):
+        linked.links.accept(of(0, lease))
+    await until(lambda: linked.accepted == [[10, 12], [11, 13]], 10)
+    for lease in (10, 11, 12, 13):
+        linked.settle(of(0, lease))
+    await until(lambda: linked.settled == [[10, 12], [11, 13]], 10)
+
+
+@SHARING
 async def test_a_lease_of_routers_that_share_a_store_is_settled_with_one_that_lives(
     tmp_path: Path, numbers: tuple[int, int]
 ) -> None:
@@ -244,14 +264,14 @@ async def test_who_was_told_too_and_is_lost_has_a_third_router_told_and_none_wai
     try:
         await both(linked)
         linked.routers[0].is_hanging = True
-        linked.links.accept(of(0, 10))
-        await until(lambda: linked.accepted == [[10], [10], []], 20)
+        linked.links.accept(of(0, 12))
+        await until(lambda: linked.accepted == [[12], [12], []], 20)
         await linked.routers[1].stop()
-        await until(lambda: linked.accepted == [[10], [10], [10]], 20)
+        await until(lambda: linked.accepted == [[12], [12], [12]], 20)
         linked.routers[0].is_hanging = False
         await until(lambda: linked.links._links[0].is_answering, 20)
-        linked.settle(of(0, 10))
-        await until(lambda: linked.settled[0] == linked.settled[2] == [10], 20)
+        linked.settle(of(0, 12))
+        await until(lambda: linked.settled[0] == linked.settled[2] == [12], 20)
         assert [link.unended() for link in linked.links._links] == [[], [], []]
     finally:
         await linked.stop()
