@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
@@ -10,12 +10,19 @@ from services.router.domain.waiting_lines import MAX_WAITING
 
 Got = TypeVar("Got")
 
+# Of routers that share a store another one may hear of a change, which tells nobody here.
+_LOOK_SECONDS: Final = 0.25
+
 
 class HolderChanges:
-    """Tells those that wait for a lease that one may be held by other processes than before."""
+    """Tells those that wait for a lease that one may be held by other processes than before.
 
-    def __init__(self, *, wait_seconds: float) -> None:
+    They look every `look_seconds` too.
+    """
+
+    def __init__(self, *, wait_seconds: float, look_seconds: float = _LOOK_SECONDS) -> None:
         self._wait_seconds = wait_seconds
+        self._look_seconds = look_seconds
         # Set, and replaced, at each change.
         self._changed = asyncio.Event()
         self._waiting: set[Identity] = set()
@@ -48,10 +55,11 @@ class HolderChanges:
             return False
         self._waiting.add(lease_id)
         try:
-            async with asyncio.timeout_at(end_seconds):
+            look_seconds = asyncio.get_running_loop().time() + self._look_seconds
+            async with asyncio.timeout_at(min(look_seconds, end_seconds)):
                 await changed.wait()
         except TimeoutError:
-            return False
+            return look_seconds < end_seconds
         finally:
             self._waiting.discard(lease_id)
         return True

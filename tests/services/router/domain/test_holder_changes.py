@@ -34,7 +34,7 @@ async def _turns() -> None:
 
 
 async def test_each_change_is_one_more_try() -> None:
-    changes, attempts = HolderChanges(wait_seconds=30.0), Attempts()
+    changes, attempts = HolderChanges(wait_seconds=30.0, look_seconds=30.0), Attempts()
     trying = asyncio.create_task(changes.tried(LEASE, attempts, REASONS))
     for count in (1, 2, 3):
         await _turns()
@@ -54,7 +54,7 @@ async def test_the_last_refusal_is_raised_when_the_wait_is_over() -> None:
 
 @pytest.mark.parametrize("is_second", [True, False], ids=["waits already", "another reason"])
 async def test_nobody_waits_twice_for_a_lease_or_for_what_no_change_mends(is_second: bool) -> None:
-    changes = HolderChanges(wait_seconds=30.0)
+    changes = HolderChanges(wait_seconds=30.0, look_seconds=30.0)
     waiting = asyncio.create_task(changes.tried(LEASE, Attempts(), REASONS)) if is_second else None
     await _turns()
     attempts = Attempts(Reason.TOKENS_EXHAUSTED if is_second else Reason.LEASE_ENDED)
@@ -62,3 +62,11 @@ async def test_nobody_waits_twice_for_a_lease_or_for_what_no_change_mends(is_sec
     assert attempts.count == 1
     if waiting is not None:
         waiting.cancel()
+
+
+async def test_a_change_of_which_another_router_heard_is_found_within_the_wait() -> None:
+    changes, attempts = HolderChanges(wait_seconds=30.0, look_seconds=0.01), Attempts()
+    trying = asyncio.create_task(changes.tried(LEASE, attempts, REASONS))
+    await _turns()
+    attempts.refusal = None
+    assert await asyncio.wait_for(trying, WAIT_SECONDS) >= 2
