@@ -35,6 +35,6 @@ class StopCutter:
 
 
 def _overlap(text: str, stop: str) -> int:
-    """Returns how many of the last letters of a text are the first of a stop string, but not all of it."""
-    sizes = range(min(len(text), len(stop) - 1), 0, -1)
+    """Returns how many of the last letters of a text are the first of a stop string, perhaps all of it."""
+    sizes = range(min(len(text), len(stop)), 0, -1)
     return next((size for size in sizes if stop.startswith(text[-size:])), 0)

@@ -41,3 +41,9 @@ def test_the_text_of_a_stop_token_is_cut_off_and_that_of_an_end_is_not() -> None
     assert told(["a", "bxy"], (), 2) == "abxy"
     # A server that does not show the token.
     assert told(["a", "b"], (), 5) == "ab"
+
+
+def test_a_stop_string_that_stands_before_the_end_is_told_apart_by_the_end() -> None:
+    for stop, said in (("END", "a "), (None, "a END")):
+        cutter = StopCutter(("END",), (), None)
+        assert cutter.take("a END") + cutter.end("", stop) == said
