@@ -32,6 +32,7 @@ from services.generator.domain.structure import FIELD, Structure
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Numbers, Reason
 from services.runtime.logs import get_logger
+from services.runtime.settings import SettingsError
 
 _log = get_logger(__name__)
 _CLOSE_SECONDS: Final = 5.0
@@ -141,10 +142,17 @@ class OpenAiServerEngine:
     async def _check_settings(self) -> None:
         """Raises SettingsError where the server does not do as the settings say."""
         try:
-            if self._parameters.prefix_cache is PrefixCache.OFF:
-                await check_no_prefix_cache(self, self._kind, self._server.look, asyncio.sleep)
-            if self._parameters.has_llguidance:
-                await check_grammars(self)
+            async with asyncio.timeout(self._parameters.start_seconds):
+                if self._parameters.prefix_cache is PrefixCache.OFF:
+                    await check_no_prefix_cache(self, self._kind, self._server.look, asyncio.sleep)
+                if self._parameters.has_llguidance:
+                    await check_grammars(self)
+        except TimeoutError:
+            await self.close()
+            raise SettingsError(
+                "the server does not end its first answers within generator.openai_server.start_seconds; its "
+                "own log says why."
+            ) from None
         except BaseException:
             await self.close()
             raise

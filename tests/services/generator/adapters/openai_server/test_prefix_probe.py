@@ -4,8 +4,15 @@ import pytest
 from structlog.testing import capture_logs
 
 from services.runtime.settings import SettingsError
+from tests.contracts.engine_requests import until
 from tests.services.generator.adapters.openai_server.canned_engine import engine_before
-from tests.services.generator.adapters.openai_server.canned_server import DONE, CannedServer, said, usage
+from tests.services.generator.adapters.openai_server.canned_server import (
+    DONE,
+    After,
+    CannedServer,
+    said,
+    usage,
+)
 
 OFF = {"prefix_cache": "off"}
 UNCHECKED = "engine_prefix_cache_unchecked"
@@ -98,3 +105,12 @@ async def test_nothing_is_asked_where_a_salt_or_one_tenant_keeps_apart(told: dic
     server = server_of(cached=2)
     async with server.running(), engine_before(server, **told):
         assert server.bodies == []
+
+
+async def test_a_server_that_never_ends_an_answer_does_not_hold_a_start_up_for_ever() -> None:
+    server = CannedServer([b": still there\n\n"], After.HANGS)
+    async with server.running():
+        with pytest.raises(SettingsError, match="does not end its first answers"):
+            async with engine_before(server, start_seconds=1.0, **OFF):
+                pass
+        await until(lambda: server.left == 1, 60)
