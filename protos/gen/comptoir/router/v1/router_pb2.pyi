@@ -140,15 +140,21 @@ class _EngineFeatureEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_EngineF
     ENGINE_FEATURE_STOP_TOKEN_IDS: _EngineFeature.ValueType  # 256
     """`sampling.stop_token_ids`."""
     ENGINE_FEATURE_EFFORT_NONE: _EngineFeature.ValueType  # 512
-    """`template.reasoning_effort`, each by itself: a model's catalog entry says which of them bound its reasoning, and so
-    need what THINKING_BUDGET does.
+    """`template.reasoning_effort: none`. Each effort is by itself: a model's catalog entry says which of them bound its
+    reasoning, and so need what THINKING_BUDGET does.
     """
     ENGINE_FEATURE_EFFORT_MINIMAL: _EngineFeature.ValueType  # 1024
+    """`template.reasoning_effort: minimal`."""
     ENGINE_FEATURE_EFFORT_LOW: _EngineFeature.ValueType  # 2048
+    """`template.reasoning_effort: low`."""
     ENGINE_FEATURE_EFFORT_MEDIUM: _EngineFeature.ValueType  # 4096
+    """`template.reasoning_effort: medium`."""
     ENGINE_FEATURE_EFFORT_HIGH: _EngineFeature.ValueType  # 8192
+    """`template.reasoning_effort: high`."""
     ENGINE_FEATURE_EFFORT_XHIGH: _EngineFeature.ValueType  # 16384
+    """`template.reasoning_effort: xhigh`."""
     ENGINE_FEATURE_EFFORT_MAX: _EngineFeature.ValueType  # 32768
+    """`template.reasoning_effort: max`."""
 
 class EngineFeature(_EngineFeature, metaclass=_EngineFeatureEnumTypeWrapper):
     """What a request may ask of an engine that not every engine has; the bits of `needs` and of a registration's
@@ -176,15 +182,21 @@ ENGINE_FEATURE_MIN_TOKENS: EngineFeature.ValueType  # 128
 ENGINE_FEATURE_STOP_TOKEN_IDS: EngineFeature.ValueType  # 256
 """`sampling.stop_token_ids`."""
 ENGINE_FEATURE_EFFORT_NONE: EngineFeature.ValueType  # 512
-"""`template.reasoning_effort`, each by itself: a model's catalog entry says which of them bound its reasoning, and so
-need what THINKING_BUDGET does.
+"""`template.reasoning_effort: none`. Each effort is by itself: a model's catalog entry says which of them bound its
+reasoning, and so need what THINKING_BUDGET does.
 """
 ENGINE_FEATURE_EFFORT_MINIMAL: EngineFeature.ValueType  # 1024
+"""`template.reasoning_effort: minimal`."""
 ENGINE_FEATURE_EFFORT_LOW: EngineFeature.ValueType  # 2048
+"""`template.reasoning_effort: low`."""
 ENGINE_FEATURE_EFFORT_MEDIUM: EngineFeature.ValueType  # 4096
+"""`template.reasoning_effort: medium`."""
 ENGINE_FEATURE_EFFORT_HIGH: EngineFeature.ValueType  # 8192
+"""`template.reasoning_effort: high`."""
 ENGINE_FEATURE_EFFORT_XHIGH: EngineFeature.ValueType  # 16384
+"""`template.reasoning_effort: xhigh`."""
 ENGINE_FEATURE_EFFORT_MAX: EngineFeature.ValueType  # 32768
+"""`template.reasoning_effort: max`."""
 Global___EngineFeature: _TypeAlias = EngineFeature  # noqa: Y015
 
 @_typing.final
