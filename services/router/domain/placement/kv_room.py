@@ -62,14 +62,12 @@ class NoRoomError(ComptoirError):
 
 
 def no_room(replicas: Sequence[Replica], ask: Ask) -> NoRoomError:
-    """Returns the refusal with the blocks of the nearest replica, needed and free."""
+    """Returns the refusal with the blocks that are needed on the nearest replica, and those that it has.
+
+    Not how many are free: asked again and again, that would tell how large the requests of others are.
+    """
     nearest = roomiest(replicas, ask)
-    kept = ask.kept_blocks.get(nearest.registration.replica, 0)
-    numbers = Numbers(
-        limit=nearest.registration.kv_blocks,
-        requested=needed_kv_blocks(nearest, ask),
-        available=max(0, (free_kv_blocks(nearest) or 0) - kept),
-    )
+    numbers = Numbers(limit=nearest.registration.kv_blocks, requested=needed_kv_blocks(nearest, ask))
     return NoRoomError(replicas, numbers)
 
 

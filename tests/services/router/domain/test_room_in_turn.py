@@ -133,13 +133,13 @@ async def test_a_large_one_that_gives_up_keeps_nothing_from_others(leaves: str) 
     assert (scene.world.leases.held, scene.world.leases.places.waiting) == (0, 0)
 
 
-async def test_a_refusal_says_what_is_needed_and_free_and_when_to_come_back() -> None:
+async def test_a_refusal_says_what_is_needed_and_when_to_come_back_and_not_what_others_have() -> None:
     world = AdmissionWorld(limits=changed_limits(hold_seconds=0.0, place_wait_seconds=0.0))
     world.add_replica(1, load=busy(running=1, kv_free_blocks=49))
     request = request_for(await world.key(), prompt_tokens_upper_bound=LARGE, max_output_tokens=8)
     refusal = await refusal_of(world, request)
     assert refusal.reason is Reason.REPLICA_OVERLOADED
-    assert refusal.numbers == Numbers(limit=64, requested=50, available=49)
+    assert refusal.numbers == Numbers(limit=64, requested=50)
     assert refusal.retry_after_seconds > 0
 
 

@@ -40,11 +40,11 @@ def test_under_every_policy_a_request_goes_where_its_blocks_are_free(policy: Pla
     assert chosen(tight, roomy, limits=rules(policy=policy)) == 2
 
 
-def test_where_they_are_free_nowhere_it_waits_and_hears_how_many_it_lacks() -> None:
+def test_where_they_are_free_nowhere_it_waits_and_hears_how_many_it_needs() -> None:
     with pytest.raises(NoRoomError) as refusal:
         chosen(with_free(1, 3), with_free(2, 24))
     assert refusal.value.reason is Reason.REPLICA_OVERLOADED
-    assert refusal.value.numbers == Numbers(limit=64, requested=25, available=24)
+    assert refusal.value.numbers == Numbers(limit=64, requested=25)
     assert refusal.value.retry_after_seconds > 0
 
 
