@@ -3,8 +3,10 @@
 .venv/bin/python -m tests.bench.fidelity --seconds 20 --rates 2 8 16
 
 `tiny-eu` on the CPU, alone on the machine. The constants are of three small measurements: a request alone
-(`itl_seconds`), sixteen at once (`running_request_seconds`), a long prompt (`prefill_token_seconds`). Then
-both engines live the same arrivals in real time, and first tokens and times between tokens are compared.
+(`itl_seconds`), sixteen at once (`running_request_seconds`), a long prompt (`prefill_token_seconds`). They
+are those of an engine that never rests; a trace of other arrivals says by how much longer its steps take
+between pauses. Then both engines live the same arrivals in real time, and first tokens and times between
+tokens are compared.
 """
 
 import argparse
@@ -29,6 +31,9 @@ _CONTEXT_TOKENS: Final = 1024
 _AT_ONCE: Final = 16
 _LONG_TOKENS: Final = 900
 _REPEATS: Final = 7
+# How long the trace is that the constants are fitted to, and how often they are.
+_PAUSED_SECONDS: Final = 10.0
+_APPROACHES: Final = 2
 _MILLISECONDS: Final = 1000
 
 
@@ -46,6 +51,30 @@ async def fitted(engine: Engine, clock: Clock, blocks: SimulatedParameters) -> S
             "prefill_token_seconds": max(0.0, (long - short) / (_LONG_TOKENS - 8)),
         }
     )
+
+
+async def between_pauses(
+    theirs: Engine, clock: Clock, told: SimulatedParameters, arrivals: Sequence[Arrival]
+) -> SimulatedParameters:
+    """Returns the parameters with which the medians of a trace are those of an engine, or nearly so."""
+    seen = _medians(await live(theirs, clock, arrivals, "pauses"))
+    for number in range(_APPROACHES):
+        ours = engine_from(ServedModel(_CONTEXT_TOKENS), told, clock)
+        await ours.start()
+        ttft, itl = _medians(await live(ours, clock, arrivals, f"pauses {number}"))
+        told = told.model_copy(
+            update={
+                "itl_seconds": told.itl_seconds * seen[1] / itl,
+                "running_request_seconds": told.running_request_seconds * seen[1] / itl,
+                "prefill_token_seconds": told.prefill_token_seconds * seen[0] / ttft,
+            }
+        )
+    return told
+
+
+def _medians(seen: Sequence[Came]) -> tuple[float, float]:
+    itls = [one.itl_seconds for one in seen if one.itl_seconds is not None]
+    return statistics.median(one.ttft_seconds for one in seen), statistics.median(itls)
 
 
 async def _itl_seconds(engine: Engine, clock: Clock, at_once: int) -> float:
@@ -92,6 +121,8 @@ async def compared(rates: Sequence[float], seconds: float, seed: int) -> None:
             max_batched_tokens=parameters.whole_prefill_tokens(_CONTEXT_TOKENS),
         )
         told = await fitted(theirs, clock, blocks)
+        others = random_arrivals(seed + 1, seconds=_PAUSED_SECONDS, per_second=statistics.median(rates))
+        told = await between_pauses(theirs, clock, told, others)
         print(
             f"load {os.getloadavg()[0]:.1f}; step {told.itl_seconds * _MILLISECONDS:.2f} ms, "
             f"{told.running_request_seconds * 1e6:.0f} us a request, "
