@@ -18,6 +18,7 @@ from services.kernel.backoff import Backoff
 from services.kernel.clock import Clock
 from services.kernel.errors import ComptoirError, Reason
 from services.runtime.addresses import GrpcTarget
+from services.runtime.awake_clock import AwakeClock
 from services.runtime.event_messages import add_to
 from services.runtime.grpc.server import channel
 from services.runtime.joined_records import JoinedRecords
@@ -48,10 +49,10 @@ class EmitterClient:
     """
 
     def __init__(self, target: GrpcTarget, *, clock: Clock, wait_seconds: float) -> None:
-        self._clock = clock
+        self._awake = AwakeClock(clock)
         self._wait_seconds = wait_seconds
         self._channel = channel(target)
-        self._records = JoinedRecords(emitter_pb2_grpc.EmitterServiceStub(self._channel))
+        self._records = JoinedRecords(emitter_pb2_grpc.EmitterServiceStub(self._channel), self._awake)
         self._waiting: list[_Waiting] = []
         self._senders: set[asyncio.Task[None]] = set()
         # True from the start of a sender to its first batch: what comes meanwhile goes with that.
@@ -66,9 +67,10 @@ class EmitterClient:
     async def record(self, *events: Message) -> None:
         """Returns once the events are durable; raises USAGE_NOT_RECORDED if they are not in time.
 
-        At most MAX_EVENTS events, of whatever kinds. Events that the emitter refuses raise its reason.
+        At most MAX_EVENTS events, of whatever kinds. Events that the emitter refuses raise its reason. A
+        process that was stopped has the time left, once it goes on, that it had before.
         """
-        waiting = _Waiting(events, self._clock.monotonic_seconds() + self._wait_seconds)
+        waiting = _Waiting(events, self._awake.seconds() + self._wait_seconds)
         self._waiting.append(waiting)
         if not self._is_sender_starting and len(self._senders) < _MOST_SENDERS:
             self._is_sender_starting = True
@@ -116,7 +118,7 @@ class EmitterClient:
                 continue
             self._waiting[:0] = self._still_in_time(left)
             if self._waiting:
-                await _pause(backoff)
+                await self._pause(backoff)
 
     async def _send_apart(self, batch: "list[_Waiting]") -> "tuple[list[_Waiting], ComptoirError | None]":
         """Sends a batch, in halves where one of its events is at fault; returns what was not taken and why.
@@ -168,7 +170,7 @@ class EmitterClient:
     async def _send_held(self) -> None:
         backoff = Backoff(_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)
         while self._held:
-            await _pause(backoff)
+            await self._pause(backoff)
             self._held[:] = self._still_in_time(self._held)
             tried = _take(self._held[:MAX_HELD_TRIED])
             left, _ = await self._send_apart(tried)
@@ -183,7 +185,7 @@ class EmitterClient:
         for waiting in batch:
             add_to(request, waiting.events)
         first_deadline = min(waiting.deadline_seconds for waiting in batch)
-        left_seconds = first_deadline - self._clock.monotonic_seconds()
+        left_seconds = first_deadline - self._awake.seconds()
         timeout_seconds = min(max(left_seconds, _SHORTEST_ATTEMPT_SECONDS), _ATTEMPT_SECONDS)
         try:
             await self._records.record(request, timeout_seconds=timeout_seconds)
@@ -194,6 +196,9 @@ class EmitterClient:
             waiting.succeed()
         return None
 
+    async def _pause(self, backoff: Backoff) -> None:
+        await self._awake.pause(backoff.next_seconds(jitter=random.random()))  # noqa: S311 - spreads retries
+
     def _refuse(self, batch: "list[_Waiting]", failure: ComptoirError) -> None:
         """Fails what can never be stored; each such event is lost, so it is counted and said."""
         count = sum(waiting.size for waiting in batch)
@@ -201,7 +206,7 @@ class EmitterClient:
         self._fail(batch, failure)
 
     def _still_in_time(self, batch: "list[_Waiting]") -> "list[_Waiting]":
-        now = self._clock.monotonic_seconds()
+        now = self._awake.seconds()
         late = [waiting for waiting in batch if waiting.deadline_seconds <= now]
         self._fail(late, ComptoirError(Reason.USAGE_NOT_RECORDED, retry_after_seconds=1.0))
         return [waiting for waiting in batch if waiting.deadline_seconds > now]
@@ -247,10 +252,6 @@ def _seen(error: ComptoirError) -> ComptoirError:
         # A reason of a later version, or not the emitter's answer: it names the field that breaks a rule.
         return ComptoirError(Reason.USAGE_NOT_RECORDED, field="reason")
     return error
-
-
-async def _pause(backoff: Backoff) -> None:
-    await asyncio.sleep(backoff.next_seconds(jitter=random.random()))  # noqa: S311 - spreads retries
 
 
 def _take(queue: list[_Waiting]) -> list[_Waiting]:

@@ -7,6 +7,7 @@ from collections import deque
 from comptoir.emitter.v1 import emitter_pb2, emitter_pb2_grpc
 
 from services.kernel.errors import ComptoirError, Reason
+from services.runtime.awake_clock import AwakeClock
 from services.runtime.grpc.error_details import error_of
 from services.runtime.grpc.joined.stream import JoinedStream
 
@@ -14,14 +15,18 @@ from services.runtime.grpc.joined.stream import JoinedStream
 class JoinedRecords:
     """What the emitter is given, and what it says of each batch, in any order."""
 
-    def __init__(self, stub: "emitter_pb2_grpc.EmitterServiceAsyncStub") -> None:
+    def __init__(self, stub: "emitter_pb2_grpc.EmitterServiceAsyncStub", awake: AwakeClock) -> None:
+        self._awake = awake
         self._stream = JoinedStream(stub.RecordMany, self)
         self._numbers = itertools.count(1)
         self._open: dict[int, asyncio.Future[None]] = {}
         self._given: deque[emitter_pb2.RecordManyRequest] = deque()
 
     async def record(self, request: emitter_pb2.RecordRequest, *, timeout_seconds: float) -> None:
-        """Returns once the events are durable; raises the emitter's refusal, or DEADLINE_EXCEEDED."""
+        """Returns once the events are durable; raises the emitter's refusal, or DEADLINE_EXCEEDED.
+
+        Time in which this process stood still is none of the timeout: the answer may have come meanwhile.
+        """
         number = next(self._numbers)
         answer = self._open[number] = asyncio.get_running_loop().create_future()
         self._given.append(
@@ -29,13 +34,13 @@ class JoinedRecords:
         )
         self._stream.wake()
         try:
-            async with asyncio.timeout(timeout_seconds):
-                await answer
+            await self._awake.wait(answer, timeout_seconds)
         except TimeoutError:
             raise ComptoirError(Reason.DEADLINE_EXCEEDED) from None
         finally:
             # An answer that comes later is nobody's: the same events are sent again.
-            self._open.pop(number, None)
+            del self._open[number]
+            answer.cancel()
 
     async def close(self) -> None:
         """Ends the stream; batches without an answer fail."""

@@ -1,4 +1,4 @@
-"""Answers of the emitter that come in one message."""
+"""Answers of the emitter that come in one message, or while this process stands still."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,13 +9,13 @@ import pytest
 from comptoir.emitter.v1 import emitter_pb2
 from comptoir.usage.v1 import usage_pb2
 
-from services.kernel.clock import SystemClock
+from services.kernel.clock import ManualClock, SystemClock
 from services.kernel.errors import ComptoirError, Reason
 from services.runtime.addresses import GrpcListen, GrpcTarget
 from services.runtime.emitter_client import EmitterClient
 from services.runtime.grpc.error_details import detail_from
 from tests.services.emitter.requests import replica_load
-from tests.services.runtime.running import Emitter, serving
+from tests.services.runtime.running import Emitter, Gate, serving
 
 
 @pytest.fixture
@@ -61,4 +61,27 @@ async def test_batches_that_are_answered_together_have_each_its_own_answer(
         with pytest.raises(ComptoirError) as refusal:
             await asyncio.wait_for(refused, 5)
         assert refusal.value.reason is Reason.REQUEST_INVALID
+        await client.close()
+
+
+async def test_a_process_that_was_stopped_over_a_record_has_its_time_left_when_it_goes_on(
+    address: str,
+) -> None:
+    clock = ManualClock()
+    client = EmitterClient(GrpcTarget(address=address), clock=clock, wait_seconds=5.0)
+    emitter, gate = Emitter(), Gate()
+
+    async def breaks_off(request: emitter_pb2.RecordRequest) -> None:
+        await gate(request)
+        emitter.answer = None
+        raise ComptoirError(Reason.UNAVAILABLE)
+
+    emitter.answer = breaks_off
+    async with serving(GrpcListen(address=address), emitter=emitter):
+        recording = asyncio.create_task(client.record(load(1)))
+        await asyncio.wait_for(gate.reached.wait(), 5)
+        clock.advance(3600.0)
+        gate.opened.set()
+        await asyncio.wait_for(recording, 5)
+        assert len(emitter.requests) == 2
         await client.close()
