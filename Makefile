@@ -15,6 +15,8 @@ UNIT_RUNS := units/others $(UNITS:%=units/%)
 UV_VERSION := 0.13.9
 UV := .tools/bin/uv
 BIN := .venv/bin
+# What failed in each run of `make test`, for the second try.
+FAILURES := .pytest_cache/failures
 # Environments beside .venv, one for each group of clients of others that do not agree on a version.
 CLIENTS := agents instructor llama-index
 # What PyTorch's wheel asks for beside what it loads, all for GPUs: not of the environments without one (ADR 69).
@@ -46,15 +48,17 @@ test: setup ## Sets up and passes everything; real engine, Kafka and store inclu
 	@{ for part in collector.build cluster.kube.build images.built; do nice $(BIN)/python -m tests.$$part || :; done; } >/dev/null 2>&1 &
 	@$(MAKE) --no-print-directory check
 	@$(MAKE) --no-print-directory collector
-	@status=0; said=$$(mktemp); trap 'kill $$engine 2>/dev/null || :; rm -f $$said' EXIT; \
-	$(BIN)/pytest -m "vllm and not real" $(ARGS) >$$said 2>&1 & engine=$$!; \
-	$(if $(filter 0,$(WORKERS)),wait $$engine || status=$$?;) \
-	$(BIN)/pytest -m "system and not alone" $(SIDE_BY_SIDE) $(ARGS) || status=$$?; \
-	$(if $(filter 0,$(WORKERS)),,wait $$engine || status=$$?;) \
+	@mkdir -p $(FAILURES); rm -f $(FAILURES)/*; said=$$(mktemp); trap 'kill $$engine 2>/dev/null || :; rm -f $$said' EXIT; \
+	vllm=0; beside=0; built=0; alone=0; \
+	$(BIN)/pytest -m "vllm and not real" --note-failures $(FAILURES)/vllm $(ARGS) >$$said 2>&1 & engine=$$!; \
+	$(if $(filter 0,$(WORKERS)),wait $$engine || vllm=$$?;) \
+	$(BIN)/pytest -m "system and not alone" --note-failures $(FAILURES)/beside $(SIDE_BY_SIDE) $(ARGS) || beside=$$?; \
+	$(if $(filter 0,$(WORKERS)),,wait $$engine || vllm=$$?;) \
 	engine=; cat $$said; \
-	{ $(BIN)/python -m tests.cluster.kube.build && $(BIN)/python -m tests.images.built >/dev/null; } || status=$$?; \
-	$(BIN)/pytest -m "alone and not vllm and not large" $(ARGS) || status=$$?; \
-	exit $$status
+	{ $(BIN)/python -m tests.cluster.kube.build && $(BIN)/python -m tests.images.built >/dev/null; } || built=$$?; \
+	$(BIN)/pytest -m "alone and not vllm and not large" --note-failures $(FAILURES)/alone $(ARGS) || alone=$$?; \
+	$(BIN)/python -m tests.second_try $(foreach run,vllm beside alone,$(FAILURES)/$(run)=$$$(run)) || exit; \
+	exit $$built
 
 test-cluster: setup kube ## Renders the chart, and installs it on a real API server; part of `make test`
 	$(BIN)/pytest -m cluster tests/cluster $(ARGS)

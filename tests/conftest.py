@@ -15,6 +15,7 @@ from hypothesis import settings
 
 from services.runtime.settings import environment
 from tests.contracts.engine_needs import has_needs, is_asked_live
+from tests.failures import FailureNotes
 from tests.marks import lacks, refuse_hidden, wanted
 from tests.side_by_side import OneStackScheduling, longest_first, scheduling
 
@@ -63,10 +64,17 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--note-failures", type=Path, help="where to note which failed (tests/second_try.py)")
     group = parser.getgroup("engines")
     group.addoption("--engine-url", help="a server that runs, for the contract of engines (docs/engines.md)")
     group.addoption("--engine-kind", default="vllm", help="vllm, sglang, tensorrt_llm or llama_cpp")
     group.addoption("--engine-model", help="the folder with its model's tokenizer; tiny-eu if it is left out")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    path = config.getoption("--note-failures")
+    if path is not None and not hasattr(config, "workerinput"):
+        config.pluginmanager.register(FailureNotes(path))
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Final
 import httpx
 import openai
 
+from tests.guarantees import guaranteed
 from tests.system.stack_process import Stack, eventually, request_id_of
 
 MESSAGES: Any = [{"role": "user", "content": "Écris un bref compte rendu."}]
@@ -69,6 +70,7 @@ async def ask(
     return WholeAnswer(response.headers["x-request-id"], usage.prompt_tokens, usage.completion_tokens)
 
 
+@guaranteed()
 def assert_counted_once(stack: Stack, answers: list[WholeAnswer], *, may_be_again: bool = False) -> None:
     """Each has one row of what was generated; with `may_be_again` one for each time that it was admitted.
 

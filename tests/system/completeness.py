@@ -2,9 +2,11 @@
 
 from typing import Any
 
+from tests.guarantees import guaranteed
 from tests.system.stack_process import Stack, eventually
 
 
+@guaranteed()
 def assert_complete(stack: Stack) -> None:
     """Each spool numbered its events of a kind from 1 without gaps, and each is there once."""
     for table in ("generations", "admissions", "edge_requests", "replica_load"):
