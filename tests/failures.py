@@ -37,7 +37,8 @@ class FailureNotes:
             return
         if report.nodeid not in self._found.failed:
             self._found.failed.append(report.nodeid)
-        if BrokenGuaranteeError.__name__ in report.longreprtext and report.nodeid not in self._found.final:
+        is_final = "guarantee" in report.keywords or BrokenGuaranteeError.__name__ in report.longreprtext
+        if is_final and report.nodeid not in self._found.final:
             self._found.final.append(report.nodeid)
 
     def pytest_sessionfinish(self) -> None:

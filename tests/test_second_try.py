@@ -27,13 +27,14 @@ def test_beside_it():
     pass
 """
 _COUNTS = _FLAKY.replace("    assert was_seen", "    with guaranteed():\n        assert was_seen, 'a count'")
+_BY_MARK = "import pytest\npytestmark = pytest.mark.guarantee\n" + _FLAKY
 _BROKEN = "def test_broken(): assert False\n"
 
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A tree of its own: pytest calls tests by their places in one."""
-    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = guarantee\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("PYTHONPATH", str(REPOSITORY))
     return tmp_path
@@ -60,10 +61,11 @@ def test_a_test_that_fails_twice_fails_the_run(folder: Path, capfd: pytest.Captu
     assert "FAILED TWICE" in capfd.readouterr().out
 
 
+@pytest.mark.parametrize("text", [_COUNTS, _BY_MARK])
 def test_a_guarantee_that_is_broken_once_fails_the_run(
-    folder: Path, capfd: pytest.CaptureFixture[str]
+    folder: Path, text: str, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([_run(folder, _COUNTS)]) == 1
+    assert main([_run(folder, text)]) == 1
     said = capfd.readouterr().out
     assert "found a guarantee broken" in said
     assert "trying again" not in said

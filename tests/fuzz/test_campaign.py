@@ -19,12 +19,14 @@ def planted(tmp_path: Path) -> Target:
 
 
 @pytest.mark.system
+@pytest.mark.guarantee
 @pytest.mark.parametrize("target", TARGETS.values(), ids=TARGETS)
 def test_a_short_run_finds_nothing(target: Target, tmp_path: Path) -> None:
     fuzz(target, tmp_path, seconds=SECONDS_EACH, say=print)
 
 
 @pytest.mark.system
+@pytest.mark.guarantee
 def test_what_is_there_is_found_and_kept_for_the_next_run(planted: Target, tmp_path: Path) -> None:
     with pytest.raises(Finding):
         fuzz(planted, tmp_path, seconds=60, say=print)

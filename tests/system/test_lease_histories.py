@@ -31,7 +31,7 @@ from tests.services.router.adapters.test_local_share_leases_in_any_order import 
 from tests.valkey_process import ValkeyProcess
 from tests.valkey_time import FUNCTIONS_OF_SET_TIME, advance
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.guarantee]
 _ROUTERS: Final = 3
 _IN_MEMORY: Final = 3_000
 _WITH_OUTAGES: Final = 1_000

@@ -9,7 +9,7 @@ import pytest
 
 from tests.system.stack_process import Stack, request_id_of
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.guarantee]
 
 
 def test_nobody_but_the_owner_reads_a_file_of_the_stack(stack: Stack) -> None:

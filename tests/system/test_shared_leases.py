@@ -19,7 +19,7 @@ from services.router.settings import LeaseStoreSettings
 from tests.system.lease_hammer import LASTS_SECONDS, PLACES, RATES, TOKENS
 from tests.valkey_process import ValkeyProcess
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.guarantee]
 _SECONDS: Final = 6.0
 _ROUNDING: Final = 1
 

@@ -15,7 +15,7 @@ from tests.contracts.spool import events
 from tests.services.emitter.adapters.spool.test_first_format import spool_of_before
 from tests.system.emitter.dies_at import NOW, described
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.guarantee]
 
 Frames = dict[tuple[int, int], tuple[int, list[int]]]
 

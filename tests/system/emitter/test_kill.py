@@ -22,7 +22,7 @@ from tests.services.emitter import requests
 from tests.system.emitter_process import EmitterProcess
 from tests.system.kafka_process import KafkaProcess
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.guarantee]
 
 KILLS = 20
 SENDERS = 4

@@ -7,7 +7,7 @@ import pytest
 
 from tests.system.clickhouse_process import PASSWORD, WRITER, ClickHouseProcess, is_refused
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.guarantee]
 
 SECRET = "the-content-of-a-file-outside-the-store"
 

@@ -18,7 +18,7 @@ from tests.system.clickhouse_process import ClickHouseProcess
 from tests.system.kafka_process import KafkaProcess
 from tests.system.usage_process import UsageProcess
 
-pytestmark = pytest.mark.system
+pytestmark = [pytest.mark.system, pytest.mark.guarantee]
 
 KILLS = 12
 FRAMES = 80
