@@ -1,13 +1,15 @@
 """Time in which this process ran: no wait is over because the process, or its machine, stood still."""
 
 import asyncio
-from typing import Final
+from typing import Final, TypeVar
 
 from services.kernel.clock import Clock
 
 # A wait is made of slices this long, and one that took longer passed for its length alone: whoever was
 # stopped in the middle has at most this much less of it.
 _SLICE_SECONDS: Final = 0.25
+
+_Answer = TypeVar("_Answer")
 
 
 class AwakeClock:
@@ -28,8 +30,8 @@ class AwakeClock:
         """Returns seconds since some moment, without those in which this process stood still."""
         return self._clock.monotonic_seconds() - self._stood_still_seconds
 
-    async def wait(self, answer: asyncio.Future[None], timeout_seconds: float) -> None:
-        """Returns when `answer` has a result, or raises its failure; TimeoutError after that time awake.
+    async def wait(self, answer: asyncio.Future[_Answer], timeout_seconds: float) -> _Answer:
+        """Returns the result of `answer`, or raises its failure; TimeoutError after that time awake.
 
         An answer that is given up, or whose caller is cancelled, goes on.
         """
@@ -44,7 +46,7 @@ class AwakeClock:
             finally:
                 self._see(ends_seconds)
             left_seconds -= slice_seconds
-        answer.result()
+        return answer.result()
 
     async def pause(self, seconds: float) -> None:
         """Returns after that time."""

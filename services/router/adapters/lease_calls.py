@@ -11,12 +11,15 @@ from typing import Any, Final
 from redis.asyncio import Redis
 from redis.exceptions import MasterDownError, ReadOnlyError, RedisError, ResponseError
 
+from services.kernel.clock import SystemClock
 from services.kernel.errors import ComptoirError, Reason
+from services.runtime.awake_clock import AwakeClock
 from services.runtime.logs import get_logger
 from services.runtime.metrics.registry import router as metrics
 from services.runtime.telemetry import counter
 
 FUNCTIONS: Final = Path(__file__).with_name("lease_functions.lua").read_text()
+_TIMEOUT_SECONDS: Final = 30.0
 # Of what is stored: a router that keeps it otherwise counts up, and shares nothing with older ones.
 FORMAT: Final = 2
 
@@ -75,8 +78,18 @@ class LeaseCalls:
     took that nobody knows of ends with its time.
     """
 
-    def __init__(self, client: Redis, *, region: int = 0, functions: str = FUNCTIONS) -> None:
+    def __init__(
+        self,
+        client: Redis,
+        *,
+        region: int = 0,
+        functions: str = FUNCTIONS,
+        timeout_seconds: float = _TIMEOUT_SECONDS,
+    ) -> None:
         self._client = client
+        self._timeout_seconds = timeout_seconds
+        # The server may have stood still with the router, as one machine does: that is no sign of either.
+        self._awake = AwakeClock(SystemClock())
         # Numbers of keys, tenants and replicas are those of one region: another one has others of them.
         self._prefix = f"comptoir:{FORMAT}:{region}:"
         self._library = Library.of(functions)
@@ -140,7 +153,7 @@ class LeaseCalls:
 
     async def _send(self, batch: list[_Call]) -> None:
         try:
-            answers = await self._ask(batch)
+            answers = await self._ask_in_time(batch)
         except (RedisError, OSError, TimeoutError) as error:
             self._note_away(type(error).__name__)
             answers = [error] * len(batch)
@@ -155,6 +168,15 @@ class LeaseCalls:
                 call.answered.set_exception(away())
             else:
                 call.answered.set_result(answer)
+
+    async def _ask_in_time(self, batch: Sequence[_Call]) -> list[Any]:
+        asking = asyncio.ensure_future(self._ask(batch))
+        try:
+            return await self._awake.wait(asking, self._timeout_seconds)
+        finally:
+            # What is given up has its connection closed: an answer that comes later is nobody's.
+            asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
 
     async def _ask(self, batch: Sequence[_Call]) -> list[Any]:
         answers = await self._execute(batch)

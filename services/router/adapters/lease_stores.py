@@ -25,7 +25,7 @@ def open_lease_store(
     if not settings.is_shared:
         show_away(lambda: 0.0)
         return MemoryLeases(clock, book)
-    calls = LeaseCalls(_client(settings), region=region)
+    calls = LeaseCalls(_client(settings), region=region, timeout_seconds=settings.timeout_seconds)
     shared = RedisLeases(calls, book)
     if settings.while_away is WhileAway.REFUSE:
         show_away(lambda: calls.away_seconds)
@@ -59,8 +59,9 @@ def _client(settings: LeaseStoreSettings) -> Redis:
         ssl_certfile=str(tls.certificate_file) if tls else None,
         ssl_keyfile=str(tls.private_key_file) if tls else None,
         ssl_ca_certs=str(tls.ca_file) if tls else None,
-        socket_timeout=settings.timeout_seconds,
-        socket_connect_timeout=settings.timeout_seconds,
+        # Who calls waits no longer than the settings say, by time in which the router runs.
+        socket_timeout=None,
+        socket_connect_timeout=None,
         # The next call tries again: a wait in between would hold all up that share the line.
         retry=Retry(NoBackoff(), 0),
     )

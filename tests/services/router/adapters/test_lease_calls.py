@@ -105,8 +105,7 @@ async def test_a_server_that_hangs_is_waited_for_no_longer_than_the_settings_say
     server: ValkeyProcess,
 ) -> None:
     await server.ready()
-    client = server.client(timeout_seconds=0.2)
-    store = RedisLeases(LeaseCalls(client))
+    store = RedisLeases(LeaseCalls(server.client(), timeout_seconds=0.2))
     # It says nothing in time on a busy machine, too.
     await _back(store, 1)
     server.hang()

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import ssl
+import time
 from pathlib import Path
 
 import pytest
@@ -52,6 +53,28 @@ async def test_a_server_with_a_password_is_used(tmp_path: Path) -> None:
             region=1,
         )
         assert (await reserve(store, 1)).remaining_requests == 2
+        await store.close()
+    finally:
+        server.kill()
+
+
+async def test_a_router_that_stood_still_with_its_server_waits_for_the_answer_when_both_go_on(
+    tmp_path: Path,
+) -> None:
+    server = ValkeyProcess(tmp_path)
+    server.start()
+    try:
+        await server.ready()
+        settings = LeaseStoreSettings(address=f"unix:{server.socket}", timeout_seconds=1)
+        store = open_lease_store(settings, ManualClock(), region=1)
+        await reserve(store, 1)
+        server.hang()
+        asking = asyncio.create_task(reserve(store, 2))
+        for _ in range(20):
+            await asyncio.sleep(0)
+        time.sleep(1.5)  # noqa: ASYNC251 - it is the whole process that stands still
+        server.go_on()
+        assert (await asking).remaining_requests == 1
         await store.close()
     finally:
         server.kill()
