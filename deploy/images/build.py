@@ -16,7 +16,10 @@ DOCKERFILE: Final = REPOSITORY / "deploy" / "images" / "Dockerfile"
 CUDA: Final = "generator-cuda"
 # With vLLM: libraries of 5 GB and more each, so that they are built where they are asked for.
 HEAVY: Final = ("generator-cpu", CUDA)
-TARGETS: Final = ("edge", "router", "emitter", "usage", "console", "cli", "generator-simulated", *HEAVY)
+TARGETS: Final = (
+    *("edge", "router", "emitter", "usage", "console", "cli"),
+    *("generator-simulated", "generator-openai-server", *HEAVY),
+)
 DOCUMENTS: Final = "/usr/share/doc/comptoir"
 _SECONDS: Final = 3_600
 

@@ -17,6 +17,8 @@ CHART: Final = REPOSITORY / "deploy" / "helm" / "comptoir"
 EXAMPLES: Final = REPOSITORY / "deploy" / "helm" / "examples"
 SMALL: Final = EXAMPLES / "small.yaml"
 PRODUCTION: Final = EXAMPLES / "production.yaml"
+# Laid over one of the others.
+SERVERS: Final = EXAMPLES / "servers.yaml"
 NAMESPACE: Final = "comptoir"
 _SECONDS: Final = 300
 _WORKLOADS: Final = ("Deployment", "StatefulSet")
@@ -87,6 +89,13 @@ def container_of(workload: Document) -> Document:
     return dict(container)
 
 
+def _put_in(value: str, variables: Mapping[str, str]) -> str:
+    """As a kubelet does with variables that stand before."""
+    for name, one in variables.items():
+        value = value.replace(f"$({name})", one)
+    return value
+
+
 class PodFiles:
     """The files that a pod's container finds, below a folder, and the variables that it is given.
 
@@ -134,7 +143,7 @@ class PodFiles:
         found: dict[str, str] = {}
         for variable in container_of(self._workload).get("env", ()):
             if "value" in variable:
-                found[variable["name"]] = variable["value"].replace("$(POD_NAME)", name)
+                found[variable["name"]] = _put_in(variable["value"], {"POD_NAME": name, **found})
             else:
                 found[variable["name"]] = fields[variable["valueFrom"]["fieldRef"]["fieldPath"]]
         return found

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.cluster.chart import CHART, NAMESPACE, PRODUCTION, SMALL, Helm, RefusedError
+from tests.cluster.chart import CHART, NAMESPACE, PRODUCTION, SERVERS, SMALL, Helm, RefusedError
 from tests.cluster.installation import SECONDS, Installation, namespaces
 from tests.cluster.small_cluster import REGION, ClusterError, SmallCluster
 
@@ -186,6 +186,18 @@ def test_a_pool_that_is_scaled_from_now_on_keeps_the_replicas_that_it_has(releas
     assert found == 3
     # Nor once in between: what nothing changed has the generation that it had.
     assert upgraded() == (3, generation)
+
+
+def test_a_replica_with_a_server_in_its_pod_is_taken_and_runs(release: Installation) -> None:
+    models = ("--set", "pools.beside.model=acme-small", "--set", "pools.elsewhere.model=acme-small")
+    values = ("--values", str(PRODUCTION), "--values", str(SERVERS), *models)
+    release.helm("upgrade", "comptoir", str(CHART), *values)
+    release.until_rolled_out()
+    names = {f"comptoir-pool-{name}" for name in ("beside-11", "beside-12", "elsewhere-21", "elsewhere-22")}
+    pods = {it["metadata"]["name"]: it for it in release.pods()}
+    assert {pods[name]["status"]["phase"] for name in names} == {"Running"}
+    (server,) = pods["comptoir-pool-beside-11"]["spec"]["initContainers"]
+    assert server["restartPolicy"] == "Always"
 
 
 def test_an_uninstall_leaves_volumes_and_nothing_else(release: Installation) -> None:

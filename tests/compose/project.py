@@ -12,7 +12,7 @@ Service: TypeAlias = dict[str, Any]
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 FILE: Final = REPOSITORY / "deploy" / "compose.yaml"
-PROFILES: Final = ("gpu", "tools")
+PROFILES: Final = ("gpu", "server", "tools")
 _LOADER: Final = Path(__file__).parent / "loader"
 _SECONDS: Final = 900
 

@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
@@ -19,6 +20,7 @@ pytestmark = [pytest.mark.system, pytest.mark.timeout(900)]
 NOW = 1_790_000_000.0
 OPENED_TO_EVERYBODY = {"edge": [("", "8443", 8443)]}
 # Folders that hold what has to outlive a container.
+IN_MEMORY = {"engine"}
 KEEP = {"emitter", "kafka", "clickhouse", "valkey", "postgres", "prometheus", "alertmanager", "grafana"}
 
 
@@ -55,6 +57,25 @@ def test_a_gpu_is_a_profile_in_place_of_processors() -> None:
     assert found["generator-cuda"]["image"].endswith("/comptoir-generator-cuda:dev")
 
 
+def test_a_server_that_computes_has_a_socket_and_a_model_and_nothing_else() -> None:
+    project = load("server")
+    found: dict[str, Service] = project["services"]
+    engine, generator = found["engine"], found["generator-server"]
+    assert engine["network_mode"] == "none"
+    assert "networks" not in engine
+    assert {it["target"] for it in engine["volumes"]} == {"/run/engine", "/models"}
+    socket = {it["target"]: it["source"] for it in generator["volumes"]}["/run/engine"]
+    assert {it["target"]: it["source"] for it in engine["volumes"]}["/run/engine"] == socket
+    # Who else may enter it would be asked for no key.
+    assert "mode=0700,uid=65532" in project["volumes"][socket]["driver_opts"]["o"]
+    path = urlsplit(generator["environment"]["COMPTOIR_GENERATOR__OPENAI_SERVER__URL"]).path
+    assert f"--uds {path} " in engine["command"][0]
+    assert f"rm -f {path}\n" in engine["command"][0]
+    # Those that ask stop first.
+    assert set(generator["depends_on"]) >= {"engine", "router-1", "router-2", "emitter"}
+    assert "generator-server" in found["edge"]["depends_on"]
+
+
 def test_compose_refuses_what_is_no_service(tmp_path: Path) -> None:
     wrong = tmp_path / "compose.yaml"
     wrong.write_text(FILE.read_text().replace("cap_drop:", "cap_dorp:"))
@@ -81,7 +102,7 @@ def test_programs_are_loaded_from_where_one_is_unpacked_or_compiled_and_from_now
         name: [it.partition(":")[2].split(",") for it in every[name].get("tmpfs") or ()] for name in every
     }
     loading = {name for name, found in mounts.items() if any("exec" in options for options in found)}
-    assert loading == {"kafka", "generator", "generator-cuda"}
+    assert loading == {"kafka", "generator", "generator-cuda", "engine"}
 
 
 def test_every_container_is_checked_or_its_image_has_nothing_to_ask_with(every: dict[str, Service]) -> None:
@@ -93,8 +114,8 @@ def test_every_long_running_container_starts_again_and_keeps_what_it_has_to(
     every: dict[str, Service],
 ) -> None:
     for name, service in every.items():
-        mounted = {it["type"] for it in service["volumes"]}
-        assert ("volume" in mounted) == (name in KEEP), name
+        kept = [it for it in service["volumes"] if it["type"] == "volume" and it["source"] not in IN_MEMORY]
+        assert bool(kept) == (name in KEEP), name
         ends = {"kafka-topics": "on-failure", "cli": "no", "secrets": "no"}
         assert service["restart"] == ends.get(name, "unless-stopped"), name
 
@@ -134,6 +155,7 @@ def test_a_stop_waits_for_every_drain(every: dict[str, Service]) -> None:
         "edge": ("drain_notice_seconds", "drain_seconds", "drain_events_seconds"),
         "generator": ("drain_seconds", "flush_seconds"),
         "generator-cuda": ("drain_seconds", "flush_seconds"),
+        "generator-server": ("drain_seconds", "flush_seconds"),
     }
     for name, keys in drains.items():
         longest = sum(settings[name.partition("-")[0]][key] for key in keys)

@@ -30,6 +30,7 @@ MODULES: Final = {
     "router-2": "services.router",
     "generator": "services.generator",
     "generator-cuda": "services.generator",
+    "generator-server": "services.generator",
     "emitter": "services.emitter",
     "usage": "pipelines.usage",
     "console": "services.console",
@@ -64,7 +65,8 @@ def test_each_process_finds_its_settings_usable_and_every_file_mounted(
     secrets: Path,  # noqa: F811 - the fixture
     tmp_path: Path,
 ) -> None:
-    given = services("gpu", COMPTOIR_SECRETS=str(secrets), COMPTOIR_MODELS=str(FILE.parent / "models"))[name]
+    folders = {"COMPTOIR_SECRETS": str(secrets), "COMPTOIR_MODELS": str(FILE.parent / "models")}
+    given = services("gpu", "server", **folders)[name]
     folder = moved(given, tmp_path / "container")
     variables = {key: relocated(str(value), folder) for key, value in given["environment"].items()}
     config = folder / "etc/comptoir/settings/comptoir.yaml"

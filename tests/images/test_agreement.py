@@ -1,19 +1,24 @@
 """Image and chart say the same: commands, ports, users, probes, folders."""
 
+import re
+
 import pytest
 
 from deploy.images.build import TARGETS
 from tests.cluster.chart import Document, container_of, pod_of, workloads
 from tests.images.opened import Opened
 
+GENERATOR = re.compile(r"generator-.*")
+
 pytestmark = [pytest.mark.system, pytest.mark.alone, pytest.mark.images, pytest.mark.timeout(3_600)]
 
 
 def container(release: list[Document], target: str) -> tuple[Document, Document] | None:
-    """The container that runs an image, and its pod."""
+    """The container that runs an image, and its pod; those of replicas are alike."""
+    name = GENERATOR.sub("generator-cpu", target)
     for workload in workloads(release):
         one = container_of(workload)
-        if one["image"].rpartition("/")[2].startswith(f"comptoir-{target.replace('simulated', 'cpu')}:"):
+        if one["image"].rpartition("/")[2].startswith(f"comptoir-{name}:"):
             return one, pod_of(workload)
     return None
 

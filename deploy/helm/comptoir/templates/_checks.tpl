@@ -149,6 +149,7 @@
 {{- if not (or $pool.modelFiles.claim $pool.modelFiles.image (eq (toString $pool.settings.engine) "simulated")) -}}
 {{- fail (printf "pools.%s.modelFiles has neither claim nor image: nothing is fetched at run time, so name a volume that holds the model." $name) -}}
 {{- end -}}
+{{- include "comptoir.checks.server" (dict "root" $ "name" $name "pool" $pool) -}}
 {{- if and $pool.modelFiles.claim $pool.modelFiles.image -}}
 {{- fail (printf "pools.%s.modelFiles has both claim and image: leave one out." $name) -}}
 {{- end -}}

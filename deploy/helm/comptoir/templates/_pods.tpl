@@ -57,6 +57,11 @@ spec:
         matchLabels:
           {{- include "comptoir.selector" $ | nindent 10 }}
     {{- end }}
+  {{- with .beside }}
+  # Restarted by itself, and ended after the containers below: what they drain still computes.
+  initContainers:
+    - {{ toYaml . | nindent 6 | trim }}
+  {{- end }}
   containers:
     - {{ include "comptoir.container" . | nindent 6 | trim }}
   volumes:

@@ -198,7 +198,9 @@ ticket_public_keys:
   {{ int . }}: /etc/comptoir/secrets/ticket-{{ int . }}.pub
 {{- end }}
 cache_salt_secret_file: /etc/comptoir/secrets/cache-salt
-{{- if ne (toString $pool.settings.engine) "simulated" }}
+{{- if $pool.server.kind }}
+{{ include "comptoir.settings.server" $pool }}
+{{- else if ne (toString $pool.settings.engine) "simulated" }}
 vllm:
   tensor_parallel_size: {{ max 1 (int $pool.gpus) }}
   is_download_allowed: false
