@@ -233,14 +233,14 @@ class Generation(AcceptedRequest[Order]):
         if structure is not None and Feature.STRUCTURE not in features:
             raise refused(field=self._order.structure.field if self._order.structure else "tools")
         for schema, name in self._tools.schemas():
-            await self._parts.engine.check_structure(Structure(schema), name)
+            await self._parts.engine.check_structure(Structure(schema), name, self._order.claims.tenant)
 
     async def _checked_structure(self, structure: Structure | None) -> Structure | None:
         if structure is not None:
             asked = self._order.structure
             field_name = asked.field if asked and not (asked.json_schema and structure.grammar) else "tools"
             structure = self._thinking.structure(structure)
-            await self._parts.engine.check_structure(structure, field_name)
+            await self._parts.engine.check_structure(structure, field_name, self._order.claims.tenant)
         return structure
 
     async def _ids(self, prompt: Prompt, capabilities: Capabilities) -> Prompt:

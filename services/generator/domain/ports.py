@@ -148,11 +148,11 @@ class Engine(Protocol):
         """
         ...
 
-    async def check_structure(self, structure: Structure, field: str = FIELD) -> None:
+    async def check_structure(self, structure: Structure, field: str = FIELD, tenant: int = 0) -> None:
         """Raises PARAMETER_UNSUPPORTED for a structure, sent in `field`, that the engine cannot see to.
 
         Only asked of an engine with STRUCTURE, before it is submitted. It takes a bounded time, and holds up
-        no other request.
+        other requests of its `tenant` alone.
         """
         ...
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from services.generator.adapters.grammars.grammar_process import LENGTH, question
 from services.generator.domain.structure import FIELD, Structure, refused
+from services.generator.domain.tenant_turns import TenantTurns
 from services.kernel.errors import ComptoirError, Reason
 from services.runtime.logs import get_logger
 
@@ -26,7 +27,10 @@ _NOT_MADE: Final = "--"
 
 
 class Grammars:
-    """One process that tries schemas, one after the other; killed and begun anew where one takes too long."""
+    """One process that tries schemas, one after the other; killed and begun anew where one takes too long.
+
+    Tenants have their turns by the time that they took: one that sends what takes too long holds itself up.
+    """
 
     def __init__(
         self,
@@ -43,17 +47,35 @@ class Grammars:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="grammars")
         # By digest: a schema is used again and again, and nothing of it is kept.
         self._faults: OrderedDict[bytes, str] = OrderedDict()
+        self._turns = TenantTurns()
+        self._is_closed = False
 
-    async def check(self, structure: Structure, field: str = FIELD) -> None:
+    async def check(self, structure: Structure, field: str = FIELD, tenant: int = 0) -> None:
         """Raises PARAMETER_UNSUPPORTED, with `field` and a keyword, for a structure that cannot be used."""
         asked = question(structure.json_schema, structure.grammar)
         digest = hashlib.sha256(asked).digest()
         fault = self._faults.get(digest)
         if fault is None:
-            fault = await asyncio.get_running_loop().run_in_executor(self._thread, self._fault_of, asked)
-            self._keep(digest, fault)
+            await self._turns.take(tenant)
+            # A caller that leaves does not stop the process: the turn is over when that is done.
+            trying = asyncio.create_task(self._try(asked, digest, tenant))
+            trying.add_done_callback(lambda tried: tried.cancelled() or tried.exception())
+            fault = await asyncio.shield(trying)
         if fault:
             raise refused(fault, field)
+
+    async def _try(self, asked: bytes, digest: bytes, tenant: int) -> str:
+        loop = asyncio.get_running_loop()
+        began_seconds = loop.time()
+        try:
+            # Somebody else may have sent it while this one waited.
+            fault = self._faults.get(digest)
+            if fault is None:
+                fault = await loop.run_in_executor(self._thread, self._fault_of, asked)
+                self._keep(digest, fault)
+            return fault
+        finally:
+            self._turns.give_on(tenant, loop.time() - began_seconds)
 
     def _keep(self, digest: bytes, fault: str) -> None:
         # That it took too long may have been the machine's doing.
@@ -64,6 +86,7 @@ class Grammars:
 
     def close(self) -> None:
         """Ends the process and the thread, from any thread; nobody asks any more."""
+        self._is_closed = True
         self._end()
         self._thread.shutdown(wait=False, cancel_futures=True)
 
@@ -78,9 +101,14 @@ class Grammars:
             # Out of time or memory: so it is with a schema that is made for that.
             _log.warning("grammar_not_made", duration_seconds=self._try_seconds)
             self._end()
+            # In the time of whoever sent that, and of nobody who is next.
+            with contextlib.suppress(ComptoirError):
+                self._start()
             return _NOT_MADE
 
     def _start(self) -> "_Child":
+        if self._is_closed:
+            raise ComptoirError(Reason.REPLICA_DRAINING)
         child = self._child = _Child()
         try:
             child.tell(self._tokenizer_json().encode())

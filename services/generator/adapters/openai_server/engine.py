@@ -96,9 +96,9 @@ class OpenAiServerEngine:
         """Returns the text of token ids, in which control tokens have none or their spelling."""
         return await self._loaded().prompts.text(ids, spells_controls=spells_controls)
 
-    async def check_structure(self, structure: Structure, field: str = FIELD) -> None:
+    async def check_structure(self, structure: Structure, field: str = FIELD, tenant: int = 0) -> None:
         """Raises PARAMETER_UNSUPPORTED for a structure of which no grammar can be made in time."""
-        await self._loaded().grammars.check(structure, field)
+        await self._loaded().grammars.check(structure, field, tenant)
 
     async def embed(self, request: VectorRequest) -> bytes:
         """Refuses: this engine answers."""

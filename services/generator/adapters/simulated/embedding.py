@@ -82,9 +82,9 @@ class SimulatedEmbeddingEngine:
         """Returns the text of token ids, in which control tokens have none or their numbers."""
         return detokenize(ids, spells_controls=spells_controls)
 
-    async def check_structure(self, structure: Structure, field: str = FIELD) -> None:
+    async def check_structure(self, structure: Structure, field: str = FIELD, tenant: int = 0) -> None:
         """Refuses: this engine answers nothing."""
-        del structure, field
+        del structure, field, tenant
         raise ComptoirError(Reason.MODEL_TASK_MISMATCH)
 
     async def submit(self, request: EngineRequest, receive: Receive) -> None:

@@ -109,9 +109,9 @@ class SimulatedEngine:
         """Returns the text of token ids, in which control tokens have none or their numbers."""
         return detokenize(ids, spells_controls=spells_controls)
 
-    async def check_structure(self, structure: Structure, field: str = FIELD) -> None:
+    async def check_structure(self, structure: Structure, field: str = FIELD, tenant: int = 0) -> None:
         """Refuses it: nobody asks an engine that has not the feature."""
-        del structure
+        del structure, tenant
         raise refused(field=field)
 
     async def embed(self, request: VectorRequest) -> bytes:

@@ -161,11 +161,11 @@ class VllmEngine:
             raise EngineFailedError
         return await self._prompts.text(ids, spells_controls=spells_controls)
 
-    async def check_structure(self, structure: Structure, field: str = FIELD) -> None:
+    async def check_structure(self, structure: Structure, field: str = FIELD, tenant: int = 0) -> None:
         """Raises PARAMETER_UNSUPPORTED for a structure of which no grammar can be made in time."""
         if self._grammars is None:
             raise EngineFailedError
-        await self._grammars.check(structure, field)
+        await self._grammars.check(structure, field, tenant)
 
     async def embed(self, request: VectorRequest) -> bytes:
         """Refuses: this engine answers."""

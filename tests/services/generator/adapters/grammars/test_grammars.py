@@ -37,6 +37,12 @@ STARTS = (
 )
 DIES = STARTS + "sys.exit(1)"
 SLEEPS_LATER = STARTS + "time.sleep(60)"
+# The same once, and as it should be from then on.
+SLEEPS_ONCE = (
+    "import os, pathlib, sys; seen = pathlib.Path({!r})\n"
+    "if seen.exists(): os.execv(sys.executable, [sys.executable, '-m', {!r}])\n"
+    "seen.touch()\n" + SLEEPS_LATER
+)
 
 
 COMMAND = "services.generator.adapters.grammars.grammars._COMMAND"
@@ -86,16 +92,44 @@ async def test_a_word_of_the_caller_is_no_keyword(tried: "Grammars") -> None:
     assert (error.reason, error.field) == (Reason.PARAMETER_UNSUPPORTED, "structure.json_schema")
 
 
-async def test_a_schema_that_takes_too_long_costs_its_process_and_the_next_has_another() -> None:
+@pytest.fixture
+def sleeps_once(tmp_path: Path) -> Iterator[None]:
+    program = SLEEPS_ONCE.format(str(tmp_path / "seen"), grammar_process.__name__)
+    with mock.patch(COMMAND, (sys.executable, "-c", program)):
+        yield
+
+
+async def test_a_schema_that_takes_too_long_costs_its_process_and_the_next_has_another(
+    sleeps_once: None,
+) -> None:
     with grammars(try_seconds=2) as tried:
-        with mock.patch(COMMAND, (sys.executable, "-c", SLEEPS_LATER)):
-            assert (await refusal(tried, Structure("{}"))).field == "structure.json_schema"
+        assert (await refusal(tried, Structure("{}"))).field == "structure.json_schema"
         await tried.check(USABLE)
+
+
+async def test_schemas_that_take_too_long_hold_up_their_tenant_and_nobody_else() -> None:
+    with grammars(try_seconds=0.5) as tried:
+        await tried.check(USABLE)
+        with mock.patch(COMMAND, (sys.executable, "-c", SLEEPS_LATER)):
+            tried._end()
+            hostile = [asyncio.create_task(tried.check(Structure("[" * n), tenant=1)) for n in range(1, 40)]
+            await asyncio.sleep(0)
+            await asyncio.wait({hostile[0]})
+            quiet = asyncio.create_task(tried.check(Structure('{"type": "null"}'), tenant=2))
+            # It is refused too, as no process here answers; what matters is when.
+            await asyncio.wait({quiet})
+            assert sum(task.done() for task in hostile) <= 3
+            assert isinstance(quiet.exception(), ComptoirError)
+        for task in hostile:
+            task.cancel()
+        await asyncio.wait(hostile)
 
 
 async def test_a_process_that_dies_is_begun_anew(tried: "Grammars") -> None:
     with mock.patch(COMMAND, (sys.executable, "-c", DIES)):
         assert (await refusal(tried, Structure("{}"))).field == "structure.json_schema"
+        # The one that follows ends as soon as it is asked, and is not asked once it has ended.
+        tried._end()
     await tried.check(USABLE)
 
 
