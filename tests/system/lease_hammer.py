@@ -1,7 +1,7 @@
 """A process that takes and gives leases of a shared store as fast as it can, and writes down what it held.
 
-`python -m tests.system.lease_hammer SOCKET FILE SECONDS`; a line is a key's number, the moment from which a
-lease was held and the one until which, by the machine's monotonic clock, and what became of it.
+`python -m tests.system.lease_hammer SOCKET FILE SECONDS`; a line is a key's number, when a lease was asked
+for, from when and until when it was held, by the machine's monotonic clock, and what became of it.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ _CALLERS: Final = 6
 
 
 async def _hold(store: LeaseStore, key: int, lines: TextIO) -> None:
-    lease_id, payer = lease_of(_TENANT), Payer(_TENANT, key)
+    lease_id, payer, asked = lease_of(_TENANT), Payer(_TENANT, key), time.monotonic()
     reserving = asyncio.ensure_future(
         store.reserve(Reservation(lease_id, payer, _QUOTAS[key], AMOUNT, LASTS_SECONDS))
     )
@@ -44,7 +44,7 @@ async def _hold(store: LeaseStore, key: int, lines: TextIO) -> None:
         reserving.cancel()
     await reserving
     taken, ending = time.monotonic(), random.random()
-    lines.write(f"{key} {taken} ")
+    lines.write(f"{key} {asked} {taken} ")
     await asyncio.sleep(random.random() * 0.01)
     # From here on it may be free.
     lines.write(f"{time.monotonic()} ")

@@ -195,7 +195,11 @@ class ServingProcesses:
     def _document(self, name: str) -> dict[str, Any]:
         kind = name.rstrip("0123456789")
         model = {"number": 1, "name": MODEL, "context_tokens": self.context_tokens, "max_output_tokens": 1024}
-        own = {**getattr(self, f"_{kind}")(name), **self._sections.get(kind, {})}
+        own = {
+            **getattr(self, f"_{kind}")(name),
+            **self._sections.get(kind, {}),
+            **self._sections.get(name, {}),
+        }
         catalog = {"regions": [{"number": 1, "name": "eu-fr"}], "models": [model]}
         return {"region": "eu-fr", "catalog": catalog, kind: own}
 

@@ -11,6 +11,7 @@ import grpc
 import pytest
 from comptoir.generator.v1 import generator_pb2, generator_pb2_grpc
 from comptoir.router.v1 import router_pb2, router_pb2_grpc
+from comptoir.ticket.v1 import ticket_pb2
 
 from tests.system.stack_process import Stack, eventually
 
@@ -22,6 +23,7 @@ MOST_TOKENS = 1500
 MESSAGES: Any = [
     {"role": "user", "content": "Describe a café, then write a long report about every table in it."}
 ]
+TRIES = 5
 NEVER_STOPS: Any = {"max_completion_tokens": MOST_TOKENS, "extra_body": {"ignore_eos": True}}
 
 
@@ -124,20 +126,35 @@ def test_a_deadline_is_told_apart_from_a_cancel(stack: Stack) -> None:
         grpc.insecure_channel(stack.description["grpc"]["router"]) as router,
         grpc.insecure_channel(stack.description["grpc"]["generator"]) as generator,
     ):
-        admitted = router_pb2_grpc.RouterServiceStub(router).Admit(
-            router_pb2.AdmitRequest(
-                api_key=stack.api_key, model=stack.model, prompt_tokens_upper_bound=200, choices=16
-            ),
-            timeout=30,
-        )
-        request = generator_pb2.GenerateRequest(
-            ticket=admitted.offer.ticket,
-            messages=[generator_pb2.ChatMessage(role=generator_pb2.ROLE_USER, text=MESSAGES[0]["content"])],
-            sampling=generator_pb2.Sampling(ignore_eos=True, max_output_tokens=MOST_TOKENS, n=16),
-        )
-        # It is accepted long before that, and its choices are not made in less.
-        with pytest.raises(grpc.RpcError) as caught:
-            list(generator_pb2_grpc.GeneratorServiceStub(generator).Generate(request, timeout=2))
-    assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+        for _ in range(TRIES):
+            admitted = router_pb2_grpc.RouterServiceStub(router).Admit(
+                router_pb2.AdmitRequest(
+                    api_key=stack.api_key, model=stack.model, prompt_tokens_upper_bound=200, choices=16
+                ),
+                timeout=30,
+            )
+            call = generator_pb2_grpc.GeneratorServiceStub(generator).Generate(
+                _choices(admitted.offer.ticket), timeout=2
+            )
+            if _steps_to_the_deadline(call):
+                break
     request_id = f"{admitted.request_id_high:016x}{admitted.request_id_low:016x}"
     assert stack.row_of("generations", request_id)["outcome"] == "deadline"
+
+
+def _choices(ticket: ticket_pb2.SignedTicket) -> generator_pb2.GenerateRequest:
+    """More than is made within a deadline."""
+    return generator_pb2.GenerateRequest(
+        ticket=ticket,
+        messages=[generator_pb2.ChatMessage(role=generator_pb2.ROLE_USER, text=MESSAGES[0]["content"])],
+        sampling=generator_pb2.Sampling(ignore_eos=True, max_output_tokens=MOST_TOKENS, n=16),
+    )
+
+
+def _steps_to_the_deadline(call: Any) -> int:
+    """How much of an answer came; none where a replica that stood still did not accept it in time."""
+    steps: list[Any] = []
+    with pytest.raises(grpc.RpcError) as caught:
+        steps.extend(call)
+    assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
+    return len(steps)

@@ -102,16 +102,21 @@ def test_a_panel_shows_what_the_stack_did(
     panel: dict[str, Any], prometheus: Prometheus, reader: Reader, stack: Stack
 ) -> None:
     is_graph = panel["type"] == "timeseries"
-    found: list[Any] = []
-    for query in map(reader.promql, queries_of(panel)):
-        found += (
-            prometheus.over_time(query, start=reader.end - 300, end=reader.end)
-            if is_graph
-            else prometheus.instant(query)
-        )
-    for statement in map(reader.sql, statements_of(panel)):
-        found += stack.rows(statement)
-    assert bool(found) or panel["title"] in EMPTY_HERE
+
+    def shown() -> list[Any]:
+        found: list[Any] = []
+        for query in map(reader.promql, queries_of(panel)):
+            found += (
+                prometheus.over_time(query, start=reader.end - 300, end=reader.end)
+                if is_graph
+                else prometheus.instant(query)
+            )
+        for statement in map(reader.sql, statements_of(panel)):
+            found += stack.rows(statement)
+        return found
+
+    # What a process says that did not answer in time is not there until the next look at it.
+    eventually(shown, lambda found: bool(found) or panel["title"] in EMPTY_HERE, READ_SECONDS)
 
 
 def test_what_may_be_empty_here_are_panels() -> None:
@@ -125,8 +130,11 @@ def test_no_alert_fires_on_a_stack_without_a_fault(prometheus: Prometheus) -> No
 
 
 def test_every_rule_is_evaluated_without_an_error(prometheus: Prometheus) -> None:
-    groups = prometheus.ask("rules")["groups"]
-    assert {rule["health"] for group in groups for rule in group["rules"]} == {"ok"}
+    def health() -> set[str]:
+        return {rule["health"] for group in prometheus.ask("rules")["groups"] for rule in group["rules"]}
+
+    # Each group has its first turn at a time of its own.
+    assert eventually(health, lambda found: "unknown" not in found, READ_SECONDS) == {"ok"}
 
 
 def test_queries_of_the_runbooks_can_be_asked(prometheus: Prometheus, stack: Stack) -> None:

@@ -111,7 +111,7 @@ async def test_a_request_waits_for_the_first_replica_while_its_engine_starts(tmp
         await asyncio.sleep(6)
         assert await processes.replica_states() == ["starting"]
         assert without_text(await asyncio.gather(*waiting)) == []
-        assert await processes.replica_states() == ["ready"]
+        await processes.until_replicas(["ready"])
 
 
 @pytest.mark.timeout(600)
@@ -124,7 +124,7 @@ async def test_a_replica_that_was_killed_is_known_again_while_its_engine_starts(
         await processes.until_replicas(["starting"])
         after = asking(client, REQUESTS // 2)
         assert without_text(await asyncio.gather(*during, *after)) == []
-        assert await processes.replica_states() == ["ready"]
+        await processes.until_replicas(["ready"])
 
 
 @pytest.mark.timeout(600)

@@ -29,8 +29,9 @@ PLACES: Final = 6
 # Of some 115 tokens each: what all that ask use up while a test lasts.
 REQUESTS, TOKENS = 36, 4_000
 CALLERS: Final = 9
-# An answer takes twice the time for which it is looked at: what the machine is late by.
-LOOK_SECONDS: Final = 1.0
+# An answer takes longer than that from when it is asked for: a step of the engine for each of its tokens. Its
+# place is taken as long, however late its caller hears of it.
+ANSWER_SECONDS: Final = 1.9
 GENERATOR: Final = {"simulated": {"ttft_seconds": 0.05, "itl_seconds": 0.02, "answer_tokens": 100}}
 SPENT: Final = (429, "rate_limit_exceeded")
 AWAY: Final = (503, "quota_unavailable")
@@ -105,14 +106,10 @@ class Load:
 
 
 def most_at_once(asked: list[Asked]) -> int:
-    changes = [
-        change for one in asked if one.tokens for change in ((one.text_seconds, 1), (_looked_until(one), -1))
-    ]
+    """How many had a place at once, of those whose caller had text while they certainly had one."""
+    held = [(one.text_seconds, one.sent_seconds + ANSWER_SECONDS) for one in asked if one.tokens]
+    changes = [change for begins, ends in held if begins < ends for change in ((begins, 1), (ends, -1))]
     return max(itertools.accumulate(step for _, step in sorted(changes)))
-
-
-def _looked_until(one: Asked) -> float:
-    return min(one.text_seconds + LOOK_SECONDS, one.ended_seconds)
 
 
 def assert_rates(asked: list[Asked]) -> None:

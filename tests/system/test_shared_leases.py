@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import sys
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import pytest
 
@@ -24,22 +24,35 @@ _SECONDS: Final = 6.0
 _ROUNDING: Final = 1
 
 
-def _held(folder: Path) -> list[tuple[int, float, float, bool]]:
-    """Every lease that was held for a while that is known, of those that died too.
+class Held(NamedTuple):
+    """A lease: when it was asked for at the earliest, and for how long it was certainly held."""
 
-    One that a process held while the machine let it wait for seconds may have ended meanwhile.
+    key: int
+    asked: float
+    start: float
+    end: float
+    is_settled: bool
+
+
+def _held(folder: Path) -> list[Held]:
+    """Every lease that was held, of those that died too.
+
+    A process that stands still may hold one for longer than it lasts, which is so long after it was asked for
+    at the least. One that died has not said until when it held its last one.
     """
     lines = [line.split() for file in folder.glob("held-*.*") for line in file.read_text().splitlines()]
-    held = [
-        (int(line[0]), float(line[1]), float(line[min(2, len(line) - 1)]), line[-1] == "settled")
-        for line in lines
-        if len(line) > 1
+    return [
+        Held(int(key), float(asked), float(taken), _end(asked, *more), more[-1:] == ["settled"])
+        for key, asked, taken, *more in (line for line in lines if len(line) > 2)
     ]
-    return [one for one in held if one[2] - one[1] < LASTS_SECONDS - 1]
+
+
+def _end(asked: str, until: str = "-inf", _became: str = "") -> float:
+    return min(float(until), float(asked) + LASTS_SECONDS)
 
 
 def _most_at_once(held: list[tuple[float, float]]) -> int:
-    changes = sorted(change for start, end in held for change in ((start, 1), (end, -1)))
+    changes = sorted(change for start, end in held if start < end for change in ((start, 1), (end, -1)))
     return max(itertools.accumulate(step for _, step in changes))
 
 
@@ -65,14 +78,14 @@ async def test_limits_are_exact_and_nothing_is_left_when_a_router_and_the_server
             codes = [await hammer.wait() for hammer in hammers[1:]]
         assert codes == [0, 0]
         held = _held(tmp_path)
-        places = [(start, end) for key, start, end, _ in held if key == 1]
-        rates = [(start, end, is_settled) for key, start, end, is_settled in held if key == 2]
+        places = [(one.start, one.end) for one in held if one.key == 1]
+        rates = [one for one in held if one.key == 2]
         assert 1 < _most_at_once(places) <= PLACES.concurrency, "oversold"
         assert len(places) > 100, "the load was none"
-        minutes = 1 + (max(end for _, end, _ in rates) - min(start for start, _, _ in rates)) / 60
+        minutes = 1 + (max(one.start for one in rates) - min(one.asked for one in rates)) / 60
         assert len(rates) <= RATES.requests_per_minute * minutes + _ROUNDING, "oversold"
         # What nobody accepted or settled came back.
-        used_tokens = TOKENS * sum(is_settled for _, _, is_settled in rates)
+        used_tokens = TOKENS * sum(one.is_settled for one in rates)
         assert used_tokens <= RATES.tokens_per_minute * minutes + _ROUNDING * TOKENS, "oversold"
         await _nothing_is_left(server)
     finally:

@@ -1,7 +1,7 @@
 """The generator of vectors beside all others: it starts last, it is killed at work, and it comes back."""
 
 import asyncio
-import os
+import contextlib
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +10,7 @@ from typing import Final
 
 import grpc
 import openai
+import psutil
 import pytest
 from comptoir.generator.v1 import generator_pb2, generator_pb2_grpc
 
@@ -20,7 +21,6 @@ pytestmark = [pytest.mark.system, pytest.mark.alone]
 
 MODEL: Final = "tiny-embed-eu"
 REQUESTS: Final = 12
-# Two parts are two steps of the engine, so requests are unanswered when the process dies at the first.
 INPUTS: Final = ["Où est la gare ?"] * 128
 # An engine is loaded in seconds, on a machine that does nothing else.
 SETTINGS: Final = "router: {hold_seconds: 150}\n"
@@ -97,12 +97,26 @@ def test_requests_for_vectors_outlive_the_process_that_makes_them_and_each_is_co
 
 async def _ask_while_killing(stack: Stack) -> list[Told]:
     async with stack.async_client(timeout=240, max_retries=0) as client, asyncio.timeout(400):
-        process = await asyncio.to_thread(stack.process, "embedder")
-        asking = [asyncio.create_task(_ask(client)) for _ in range(REQUESTS)]
-        await asyncio.to_thread(eventually, lambda: _inputs_at_work(stack), bool, 60)
-        os.kill(int(process["pid"]), signal.SIGKILL)
+        process = psutil.Process(int((await asyncio.to_thread(stack.process, "embedder"))["pid"]))
+        # Its engine makes no step from here on: what is at work is unanswered when it dies.
+        engine = process.children(recursive=True)
+        assert engine
+        _send(engine, signal.SIGSTOP)
+        try:
+            asking = [asyncio.create_task(_ask(client)) for _ in range(REQUESTS)]
+            await asyncio.to_thread(eventually, lambda: _inputs_at_work(stack), bool, 60)
+            process.kill()
+        finally:
+            _send(engine, signal.SIGCONT)
         asking += [asyncio.create_task(_ask(client)) for _ in range(REQUESTS // 2)]
         return await asyncio.gather(*asking)
+
+
+def _send(processes: list[psutil.Process], number: signal.Signals) -> None:
+    """A signal to those of them that are there."""
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.send_signal(number)
 
 
 async def _ask(client: openai.AsyncOpenAI) -> Told:

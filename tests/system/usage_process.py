@@ -63,6 +63,6 @@ class UsageProcess(RunningProcess):
         with grpc.insecure_channel(self.address) as channel:
             stub: Any = readiness_pb2_grpc.ReadinessServiceStub(channel)
             try:
-                return readiness_of(stub.GetReadiness(readiness_pb2.GetReadinessRequest(), timeout=2))
+                return readiness_of(stub.GetReadiness(readiness_pb2.GetReadinessRequest(), timeout=30))
             except grpc.RpcError:
                 return None

@@ -135,6 +135,16 @@ class ReleasedRegion(ServingProcesses):
         with clickhouse_connect.get_client(dsn=self.store_url, autogenerate_session_id=False) as client:
             return list(client.query(query).named_results())
 
+    def generated_tokens(self) -> int:
+        """What was generated for anybody, each time that it was, as far as it is stored."""
+        query = "SELECT sum(input_tokens + output_tokens) AS tokens FROM comptoir.generations"
+        return int(self.rows(query)[0]["tokens"])
+
+    @property
+    def has_asked_again(self) -> bool:
+        """Whether an edge lost a router, and had what it had asked it admitted once more."""
+        return any('"router_lost"' in self._log(name) for name in self._urls)
+
     async def refusal(self, name: str, code: Path | None) -> tuple[int, str]:
         """How a process ends that cannot start in its place, and what it says; nothing runs there then."""
         await self._drain(name)

@@ -99,7 +99,7 @@ async def test_a_failure_for_one_kind_ends_the_appends_of_the_others(
     with pytest.raises(LogUnavailableError):
         await log.append(some_frames(Kind.GENERATION, 1, 1), 0)
     with pytest.raises(LogUnavailableError):
-        await asyncio.wait_for(waiting, 5)
+        await asyncio.wait_for(waiting, 30)
     await log.append(some_frames(Kind.ADMISSION, 2, 1), 0)
     assert await read(Kind.ADMISSION, 0) == values(some_frames(Kind.ADMISSION, 1, 2))
 

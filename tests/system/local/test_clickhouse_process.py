@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from tests.system.clickhouse_process import PASSWORD, WRITER, ClickHouseProcess
+from tests.system.stack_process import eventually
 
 pytestmark = pytest.mark.system
 
@@ -25,6 +26,7 @@ CREATE = (
 )
 INSERT = {"query": "INSERT INTO comptoir.t FORMAT RowBinary"}
 FRAME = 100
+EXPIRES_SECONDS = 60
 
 
 @pytest.fixture
@@ -197,10 +199,8 @@ def test_expired_rows_go_and_the_history_of_parts_says_when(store: ClickHousePro
     )
     assert created.status_code == 200
     assert store.write("INSERT INTO comptoir.short SELECT now() - 10 FROM numbers(5)").status_code == 200
-    for _ in range(200):
-        if store.read("SELECT count() FROM comptoir.short").text == "0\n":
-            break
-    assert store.read("SELECT count() FROM comptoir.short").text == "0\n"
+    count = "SELECT count() FROM comptoir.short"
+    eventually(lambda: store.read(count).text, lambda text: text == "0\n", EXPIRES_SECONDS)
     assert store.write("SYSTEM FLUSH LOGS").status_code == 200
     reasons = store.write("SELECT DISTINCT merge_reason FROM system.part_log WHERE table = 'short'").text
     assert "TTL" in reasons
