@@ -1,14 +1,16 @@
-// Opens a console that lets everybody in, waits for words in one of its parts, and prints all parts as JSON.
+// Opens a console that lets everybody in, waits for words in parts of it, and prints all parts as JSON.
 import { launched } from "./chromium.mjs";
 
-const { url, part, words, shot } = JSON.parse(process.argv[2]);
+const { url, words, shot } = JSON.parse(process.argv[2]);
 const told = { complaints: [], parts: {} };
 const browser = await launched();
 const page = await browser.newPage({ locale: "en-GB" });
 page.on("pageerror", (error) => told.complaints.push(String(error)));
 page.on("dialog", (dialog) => told.complaints.push(dialog.message()) && dialog.dismiss());
 await page.goto(url);
-await page.locator(`[data-part=${part}]`, { hasText: words }).waitFor({ timeout: 90_000 });
+for (const [part, text] of Object.entries(words)) {
+  await page.locator(`[data-part=${part}]`, { hasText: text }).waitFor({ timeout: 90_000 });
+}
 for (const place of await page.locator("[data-part]").all()) {
   told.parts[await place.getAttribute("data-part")] = await place.innerText();
 }
