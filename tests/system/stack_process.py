@@ -22,7 +22,7 @@ from tests.ports import free_block
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 COMPTOIR = (sys.executable, "-m", "services.cli")
-UP_SECONDS = 180
+UP_SECONDS = 240
 
 Value = TypeVar("Value")
 
@@ -155,11 +155,11 @@ def running_stack(
     """
     where = ["--data-dir", str(folder), "--port", str(free_block()), "--no-embeddings", "--no-console"]
     up = ["up", "--detach", "--json", *where, *arguments]
-    started = run_comptoir(*up, variables=variables)
-    stack = Stack(json.loads(started.stdout))
     try:
-        yield stack
+        started = run_comptoir(*up, variables=variables)
+        yield Stack(json.loads(started.stdout))
     finally:
+        # Of one that was too slow to start there are processes, too, which would slow down what follows.
         run_comptoir("down", "--data-dir", str(folder))
 
 

@@ -25,6 +25,7 @@ pytestmark = [pytest.mark.system, pytest.mark.alone, pytest.mark.timeout(900)]
 OUTPUT_TOKENS: Final = 40
 # Asked at once around a kill.
 REQUESTS: Final = 24
+ROUNDS: Final = 5
 HEDGE_SECONDS: Final = 1.0
 # The router knows after 2.5 s that an engine makes no step, and is asked after 1, 2 and 4 s; the rest is for
 # a busy machine. Without a hedge nobody is moved before the replica goes on, which waits for them.
@@ -98,7 +99,13 @@ def _ended_by(stack: Stack, answers: list[WholeAnswer | Failure]) -> list[int]:
 
 
 def test_when_one_is_killed_whoever_has_no_text_is_answered_by_the_other(stack: Stack) -> None:
-    assert set(_ended_by(stack, asyncio.run(_ask_many(stack, REQUESTS)))) == {1, 2}
+    serving: set[int] = set()
+    for _ in range(ROUNDS):
+        # All leave one that stands still for a second.
+        serving |= set(_ended_by(stack, asyncio.run(_ask_many(stack, REQUESTS))))
+        if serving == {1, 2}:
+            break
+    assert serving == {1, 2}
     restarts = _restarts(stack)
     answers = asyncio.run(_ask_while_killing(stack))
     # Text that had begun cannot go on; every other request was served by the one that lives.
