@@ -107,7 +107,10 @@ class Router:
         rules = settings.scaling_by_model
         registrations = RegistrationCounter(self._catalog.model_names)
         self._replicas = MemoryReplicaDirectory(
-            settings, clock.monotonic_seconds(), scaled_models=rules, on_register=registrations.count
+            settings,
+            clock.monotonic_seconds(),
+            scaled_models={model: one.tenant for model, one in rules.items()},
+            on_register=registrations.count,
         )
         store = self._lease_store = open_lease_store(
             settings.lease_store, clock, self._spending, region=self._region.number
@@ -137,7 +140,7 @@ class Router:
         )
         self._servers = [self._public, self._replica, self._admin]
         self._desired = DesiredReplicas(
-            rules, self._replicas, leases, clock, region=self._region.number, limits=settings
+            rules, self._replicas, leases.places, clock, region=self._region.number, limits=settings
         )
         self._serve_scaler()
         offers = Offers(leases, self._replicas, signer, clock, region=self._region, limits=settings)

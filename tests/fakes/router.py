@@ -100,6 +100,7 @@ class AdmissionWorld:
     limits: RouterLimits = LIMITS
     transitions: CountedTransitions = field(default_factory=CountedTransitions)
     sessions: dict[int, Identity] = field(default_factory=dict)
+    scaled_models: dict[int, int] = field(default_factory=dict)
 
     @cached_property
     def store(self) -> MemoryLeases:
@@ -107,7 +108,7 @@ class AdmissionWorld:
 
     @cached_property
     def replicas(self) -> MemoryReplicaDirectory:
-        return MemoryReplicaDirectory(self.limits, -math.inf)
+        return MemoryReplicaDirectory(self.limits, -math.inf, scaled_models=self.scaled_models)
 
     @cached_property
     def leases(self) -> Leases:

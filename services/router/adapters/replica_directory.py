@@ -3,16 +3,17 @@
 import itertools
 import math
 from collections import Counter
-from collections.abc import Callable, Collection, Sequence
-from typing import TypeAlias
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final, TypeAlias
 
 from services.kernel.identity import Identity
 from services.router.adapters.replica_entry import Entry
 from services.router.domain.lease import Process
 from services.router.domain.limits import RouterLimits
 from services.router.domain.placement.circuit import CLOSED, Circuit
-from services.router.domain.placement.expecting import expected_seconds
+from services.router.domain.placement.expected_replicas import NO_MODELS, ExpectedReplicas
 from services.router.domain.placement.filters import state_of
+from services.router.domain.placement.kinds import NOTHING_REQUIRED, Requirement
 from services.router.domain.placement.replica import (
     Claims,
     Load,
@@ -38,15 +39,13 @@ class MemoryReplicaDirectory:
         limits: RouterLimits,
         started_at_seconds: float,
         *,
-        scaled_models: Collection[int] = (),
+        scaled_models: Mapping[int, int] = NO_MODELS,
         on_register: Callable[[Registration], None] = lambda _: None,
     ) -> None:
         self._on_register = on_register
         self._limits = limits
-        # Of each, somebody starts a replica once a request waits.
-        self._scaled_models = frozenset(scaled_models)
-        self._ended: Counter[_Pool] = Counter()
-        self._started_at_seconds = started_at_seconds
+        self._ended: Counter[tuple[_Pool, int]] = Counter()
+        self.expected: Final = ExpectedReplicas(limits, started_at_seconds, scaled_models)
         self._entries: dict[int, Entry] = {}
         # Their numbers by session and address: to look through all of them is felt where they are many.
         self._replica_in, self._replica_at = dict[Identity, int](), dict[str, int]()
@@ -57,8 +56,6 @@ class MemoryReplicaDirectory:
         self._circuits: dict[Process, Circuit] = {}
         # Whether an operator wants a process to drain, until it says so itself.
         self._drain_wishes: dict[Process, bool] = {}
-        # When a replica of a model was ready last, and when one left last.
-        self._ready_at, self._left_at = dict[_Pool, float](), dict[_Pool, float]()
 
     def register(self, registration: Registration, now_seconds: float) -> Identity:
         """Takes a replica in, in place of its earlier session or of a silent one; returns the session."""
@@ -72,7 +69,7 @@ class MemoryReplicaDirectory:
             silent_seconds=self._limits.replica_silent_seconds,
         )
         for entry in held:
-            self._drop(entry.registration.replica, -math.inf)
+            self._drop(entry, -math.inf, now_seconds)
         for process in self._away:
             if process.replica == registration.replica:
                 # Another process has its number, so it is gone for good.
@@ -81,6 +78,7 @@ class MemoryReplicaDirectory:
         self._on_register(registration)
         session = Identity.random()
         self._entries[registration.replica] = Entry(session, registration, now_seconds, now_seconds)
+        self.expected.register(registration)
         self._replica_in[session] = self._replica_at[registration.address] = registration.replica
         return session
 
@@ -104,15 +102,14 @@ class MemoryReplicaDirectory:
         entry.clock_offset_seconds = clock_offset_seconds
         entry.reported_at_seconds = now_seconds
         if state_of(self._seen(entry), self._limits, now_seconds) is State.READY:
-            self._ready_at[_pool_of(entry)] = now_seconds
+            self.expected.note_ready(entry.registration.replica, now_seconds)
         return True
 
     def leave(self, session: Identity, now_seconds: float) -> None:
         """Forgets the replica, unless it was registered anew since; its process may come back."""
         entry = self._entry(session)
         if entry is not None:
-            self._drop(entry.registration.replica, now_seconds)
-            self._left_at[_pool_of(entry)] = now_seconds
+            self._drop(entry, now_seconds, now_seconds)
 
     def pool(self, model: int, region: int) -> Sequence[Replica]:
         """Returns the replicas that serve a model in a region, ready or not."""
@@ -123,25 +120,16 @@ class MemoryReplicaDirectory:
             if entry.registration.model == model and entry.registration.region == region
         ]
 
-    def expected_seconds(self, model: int, region: int, now_seconds: float) -> float:
-        """Returns for how much longer a replica of the model is expected that is not ready; 0 if none is."""
-        if model in self._scaled_models:
-            return math.inf
-        return expected_seconds(
-            [
-                state_of(self._seen(entry), self._limits, now_seconds)
-                for entry in self._entries.values()
-                if _pool_of(entry) == (model, region)
-            ],
-            since_ready_seconds=now_seconds - self._ready_at.get((model, region), -math.inf),
-            since_left_seconds=now_seconds - self._left_at.get((model, region), -math.inf),
-            since_started_seconds=now_seconds - self._started_at_seconds,
-            limits=self._limits,
-        )
+    def expected_seconds(
+        self, model: int, region: int, now_seconds: float, required: Requirement = NOTHING_REQUIRED
+    ) -> float:
+        """Returns for how much longer a replica that may serve a request is expected; 0 if none is."""
+        pool = self.pool(model, region)
+        return self.expected.seconds(pool, model, region, now_seconds, required)
 
-    def ended_requests(self, model: int, region: int) -> int:
-        """Returns how many requests have ended on the replicas of a model in a region, ever."""
-        return self._ended[model, region]
+    def ended_requests(self, model: int, region: int, tenant: int = 0) -> int:
+        """Returns how many requests have ended on a model's replicas, ever, that serve all or that tenant."""
+        return self._ended[(model, region), tenant]
 
     def everyone(self) -> Sequence[Replica]:
         """Returns all replicas that are registered, by number."""
@@ -184,7 +172,7 @@ class MemoryReplicaDirectory:
         """Ends that count; safe to repeat."""
         entry = self._forget(holder)
         if entry is not None:
-            self._ended[_pool_of(entry)] += 1
+            self._ended[_pool_of(entry), entry.registration.tenant] += 1
 
     def judge(self, process: Process, now_seconds: float, *, has_failed: bool) -> None:
         """Notes that a process answered a request, or that its request has to be sent elsewhere."""
@@ -205,7 +193,7 @@ class MemoryReplicaDirectory:
         """Returns, once each, the processes that were replaced, or did not come back, or fell silent."""
         for entry in list(self._entries.values()):
             if now_seconds - entry.reported_at_seconds > self._limits.replica_silent_seconds:
-                self._drop(entry.registration.replica, -math.inf)
+                self._drop(entry, -math.inf, now_seconds)
         over_seconds = now_seconds - self._limits.replica_return_seconds
         gone = [process for process, since_seconds in self._away.items() if since_seconds <= over_seconds]
         for process in gone:
@@ -254,10 +242,9 @@ class MemoryReplicaDirectory:
         replica = self._replica_in.get(session)
         return None if replica is None else self._entries[replica]
 
-    def _drop(self, replica: int, since_seconds: float) -> None:
-        entry = self._entries.pop(replica, None)
-        if entry is None:
-            return
+    def _drop(self, entry: Entry, since_seconds: float, now_seconds: float) -> None:
+        del self._entries[entry.registration.replica]
+        self.expected.leave(entry.registration, since_seconds, now_seconds)
         del self._replica_in[entry.session], self._replica_at[entry.registration.address]
         self._away[entry.registration.process] = since_seconds
         # A stream that ended takes its count along; if its process comes back, it says anew what it has.

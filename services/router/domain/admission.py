@@ -19,6 +19,7 @@ from services.router.domain.leases import Leases
 from services.router.domain.model_names import may_use, unknown_model
 from services.router.domain.offers import Offers, Want
 from services.router.domain.placement.filters import check_fit, check_needs, open_to
+from services.router.domain.placement.kinds import Requirement
 from services.router.domain.placement.placing import Placement
 from services.router.domain.placement.prefix_memory import Beginning
 from services.router.domain.ports import ReplicaDirectory
@@ -199,7 +200,9 @@ class Admitter:
         everyones = self._ports.replicas.pool(model.number, self._deployment.region.number)
         pool = open_to(everyones, key.tenant.number)
         check_fit(pool, size.reserved_tokens)
-        check_needs(pool, request.needs)
+        required = Requirement(key.tenant.number, request.needs)
+        now_seconds = self._ports.clock.monotonic_seconds()
+        check_needs(pool, required, lambda: self._ports.offers.may_come(model.number, required, now_seconds))
         check_quota(model, size, key)
         lease_id, priority = lease_of(key.tenant.number), int(findings.priority)
         grant = Grant(findings.request_id, lease_id, key, model, size, priority, request.part, record)
@@ -210,7 +213,7 @@ class Admitter:
         asked_seconds = self._ports.clock.monotonic_seconds()
         with self._first_places.asked(lease_id, want, findings.started_seconds) as place:
             quota, placement = await self._ports.leases.obtain(
-                grant, place, lambda: self._expected_seconds(model)
+                grant, place, lambda: self._expected_seconds(model, required), required
             )
         self._first_places.note_begun(want)
         try:
@@ -251,9 +254,9 @@ class Admitter:
         key = await self._authenticator.find(api_key, source)
         return key, self._authenticator.check(key, self._wall_seconds())
 
-    def _expected_seconds(self, model: Model) -> float:
+    def _expected_seconds(self, model: Model, required: Requirement) -> float:
         now_seconds, region = self._ports.clock.monotonic_seconds(), self._deployment.region.number
-        return self._ports.replicas.expected_seconds(model.number, region, now_seconds)
+        return self._ports.replicas.expected_seconds(model.number, region, now_seconds, required)
 
     def _event(self, findings: _Findings, reason: Reason, admission: Admission | None) -> AdmissionEvent:
         seconds = self._ports.clock.monotonic_seconds() - findings.started_seconds

@@ -10,6 +10,7 @@ from services.router.domain.first_token_scaling import LEAST_SAMPLES
 from services.router.domain.first_token_times import interactive_times
 from services.router.domain.limits import RouterLimits
 from services.router.domain.placement.filters import state_of
+from services.router.domain.placement.kinds import Kinds
 from services.router.domain.placement.replica import Replica, State
 from services.router.domain.ports import ReplicaDirectory
 from services.router.domain.scaling import Decision, Demand, Scaling, ScalingRules
@@ -22,8 +23,8 @@ _PACE_SECONDS: Final = 30.0
 class WaitingRequests(Protocol):
     """The requests that wait for a place on a replica."""
 
-    def waiting_for(self, model: int) -> int:
-        """Returns how many wait for one of a model."""
+    def waiting_for(self, model: int, kinds: Kinds) -> int:
+        """Returns how many wait for one of a model that some of those kinds may serve."""
         ...
 
 
@@ -47,6 +48,7 @@ class DesiredReplicas:
         self._limits = limits
         started_at_seconds = clock.monotonic_seconds()
         self._scalings = {model: Scaling(one, started_at_seconds) for model, one in rules.items()}
+        self._tenants = {model: one.tenant for model, one in rules.items()}
         self._starts = {model: Starts(one.loading_seconds) for model, one in rules.items()}
         self._ended: dict[int, deque[tuple[float, int]]] = {model: deque() for model in rules}
 
@@ -63,18 +65,25 @@ class DesiredReplicas:
         return scaling.decide(self.demand(model, now_seconds), now_seconds)
 
     def demand(self, model: int, now_seconds: float) -> Demand:
-        """Returns what a model has to do now; a replica that drains has no part in it."""
+        """Returns what the replicas that are scaled have to do now.
+
+        A replica that drains has no part in it, nor one that serves other tenants than those, nor a request
+        that only such a one may serve.
+        """
+        tenant = self._tenants[model]
         pool = [
             (replica, state_of(replica, self._limits, now_seconds))
             for replica in self._replicas.pool(model, self._region)
+            if replica.registration.tenant == tenant
         ]
+        kinds = self._replicas.expected.scaled_kinds(model, self._region, now_seconds)
         states = [state for _, state in pool]
         serving = [replica for replica, state in pool if state is not State.DRAINING]
         coming = self._starts[model].hear((_heard(*one) for one in pool), now_seconds)
         return Demand(
             open_requests=sum(replica.open_requests for replica in serving),
             queued_requests=sum(replica.load.waiting_requests or 0 for replica in serving if replica.load),
-            held_requests=self._waiting.waiting_for(model),
+            held_requests=self._waiting.waiting_for(model, kinds),
             ready_replicas=states.count(State.READY),
             starting_replicas=coming.starting,
             failing_replicas=coming.failing,
@@ -89,7 +98,7 @@ class DesiredReplicas:
 
     def _pace(self, model: int, now_seconds: float) -> float:
         seen = self._ended[model]
-        seen.append((now_seconds, self._replicas.ended_requests(model, self._region)))
+        seen.append((now_seconds, self._replicas.ended_requests(model, self._region, self._tenants[model])))
         # One that is as old as the span stays, for the difference to it.
         while len(seen) > 1 and now_seconds - seen[1][0] >= _PACE_SECONDS:
             seen.popleft()

@@ -7,6 +7,7 @@ from dataclasses import replace
 from services.kernel.identity import Identity
 from services.router.domain.batch_gate import BatchGate
 from services.router.domain.offers import Offers, Want
+from services.router.domain.placement.kinds import Kinds
 from services.router.domain.placement.placing import Placement
 from services.router.domain.tenancy import Priority
 
@@ -21,11 +22,14 @@ class FirstPlaces:
     @contextmanager
     def asked(
         self, lease_id: Identity, want: Want, asked_seconds: float
-    ) -> Iterator[Callable[[], Placement]]:
-        """Yields what finds the place of a request; once it has one, or has gone, no room is kept for it."""
+    ) -> Iterator[Callable[[Kinds], Placement]]:
+        """Yields what finds the place of a request on a replica of no barred kind.
+
+        Once it has one, or has gone, no room is kept for it.
+        """
         in_turn = replace(want, due_seconds=self._offers.due_seconds(want.priority))
         try:
-            yield lambda: self.place(lease_id, in_turn, asked_seconds)
+            yield lambda barred: self.place(lease_id, replace(in_turn, barred=barred), asked_seconds)
         finally:
             self._offers.leave(lease_id, want)
 

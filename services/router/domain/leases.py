@@ -36,6 +36,7 @@ from services.router.domain.limits import RouterLimits
 from services.router.domain.place_lines import PlaceLines
 from services.router.domain.place_turns import Asker
 from services.router.domain.placement.expected_size import ExpectedSizes
+from services.router.domain.placement.kinds import NO_KINDS, NOTHING_REQUIRED, Kinds, Requirement
 from services.router.domain.ports import LeaseCounter, LeaseStore, ReplicaDirectory
 from services.router.domain.pricing import reserved
 from services.router.domain.quota import OF_QUOTA, SPENT, Payer, Quotas
@@ -68,7 +69,7 @@ class Leases:
         self._clock = clock
         self._limits = limits
         self._lines = QuotaLines(wait_seconds=limits.place_wait_seconds)
-        self.places = PlaceLines(limits)
+        self.places = PlaceLines(limits, replicas.expected.kinds)
         self.called_back: Final = CalledBack(store, clock, lasts_seconds=limits.reserved_seconds)
         self._gone = GoneProcesses(replicas, hearing, clock, limits)
         self._changes = HolderChanges(wait_seconds=limits.further_ticket_wait_seconds)
@@ -78,27 +79,28 @@ class Leases:
         """Returns how many requests wait for a replica that is ready, or has room in its KV cache."""
         return self.places.held
 
-    def waiting_for(self, model: int) -> int:
-        """Returns how many requests wait for a place on a replica of a model."""
-        return self.places.waiting_for(model)
-
     async def obtain(
-        self, grant: Grant, place: Callable[[], Got], expected_seconds: Callable[[], float]
+        self,
+        grant: Grant,
+        place: Callable[[Kinds], Got],
+        expected_seconds: Callable[[], float],
+        required: Requirement = NOTHING_REQUIRED,
     ) -> tuple[QuotaState, Got]:
         """Reserves what the grant may use and takes a place on a replica: both, or neither.
 
         It waits a moment where the key, or every replica of the model, has no place left, and longer where no
         replica is ready and one is expected, as `expected_seconds` says, or none has free KV blocks for it.
-        While it waits for a replica it has nothing reserved.
+        While it waits for a replica it has nothing reserved. `place` is told which kinds to leave.
         """
+        asker = self._asker(grant, expected_seconds, required)
         try:
-            return await self._obtain_now(grant, place)
+            return await self._obtain_now(asker, grant, place)
         except ComptoirError as refused:
             if refused.reason not in _NO_PLACE:
                 raise
             refusal = refused
         attempt = partial(self._attempt, grant, place)
-        return await self.places.wait(self._asker(grant, expected_seconds), refusal, attempt)
+        return await self.places.wait(asker, refusal, attempt)
 
     async def reserve(self, grant: Grant) -> QuotaState:
         """Lends what the grant may use; where requests in flight are at their limit it waits a moment.
@@ -212,7 +214,9 @@ class Leases:
         """Refuses those that wait for a replica, and all that would: this router stops."""
         self.places.close()
 
-    async def _obtain_now(self, grant: Grant, place: Callable[[], Got]) -> tuple[QuotaState, Got]:
+    async def _obtain_now(
+        self, asker: Asker, grant: Grant, place: Callable[[Kinds], Got]
+    ) -> tuple[QuotaState, Got]:
         try:
             quota = await self.reserve(grant)
         except ComptoirError as refused:
@@ -220,26 +224,21 @@ class Leases:
                 self._check_replica(grant, place)
             raise
         try:
-            return quota, self._place_in_turn(grant, place)
+            return quota, self.places.place(asker, place)
         except BaseException:
             await self.cancel(grant.lease_id)
             raise
 
-    def _check_replica(self, grant: Grant, place: Callable[[], object]) -> None:
+    def _check_replica(self, grant: Grant, place: Callable[[Kinds], object]) -> None:
         """Raises NO_REPLICA if none is ready: what the key has in flight may be on one that is gone."""
         try:
-            place()
+            place(NO_KINDS)
         except ComptoirError as refused:
             if refused.reason is Reason.NO_REPLICA:
                 raise
         else:
             self.sizes.forget(grant.lease_id)
             self._replicas.unassign(grant.lease_id)
-
-    def _place_in_turn(self, grant: Grant, place: Callable[[], Got]) -> Got:
-        if (refusal := self.places.refusal_before(grant.model.number, grant.priority)) is not None:
-            raise refusal
-        return place()
 
     async def _lend(self, grant: Grant) -> QuotaState:
         reservation = Reservation(
@@ -263,9 +262,9 @@ class Leases:
         earlier = await self._store.earlier(Payer.of(grant.key), _part_of(grant))
         return earlier is not None and self._are_away(earlier.holders)
 
-    async def _attempt(self, grant: Grant, place: Callable[[], Got]) -> tuple[QuotaState, Got]:
+    async def _attempt(self, grant: Grant, place: Callable[[Kinds], Got]) -> tuple[QuotaState, Got]:
         # First the place: while there is none, nothing is lent.
-        placed = place()
+        placed = place(NO_KINDS)
         try:
             return await self._lend(grant), placed
         except BaseException:
@@ -282,10 +281,11 @@ class Leases:
         there = {one.registration.process for one in self._replicas.everyone()}
         return bool(processes) and there.isdisjoint(processes)
 
-    def _asker(self, grant: Grant, expected_seconds: Callable[[], float]) -> Asker:
+    def _asker(self, grant: Grant, expected_seconds: Callable[[], float], required: Requirement) -> Asker:
         most_of_key, key = max(1, self._limits.held_requests // 2), grant.key
         most_of_key = min(key.quota.concurrency or most_of_key, most_of_key)
-        return Asker(grant.model.number, key.number, grant.priority, most_of_key, expected_seconds)
+        model, priority = grant.model.number, grant.priority
+        return Asker(model, key.number, priority, most_of_key, expected_seconds, required)
 
     def _note(self, freed: Sequence[Freed]) -> None:
         for one in freed:

@@ -15,15 +15,16 @@ from services.router.domain.limits import PlacementPolicy, RouterLimits
 from services.router.domain.placement.asking import Ask, expected_input_tokens
 from services.router.domain.placement.expected_size import Bounds
 from services.router.domain.placement.filters import check_needs
+from services.router.domain.placement.kinds import NO_KINDS, Kinds, Requirement
 from services.router.domain.placement.kv_room import KeptRoom, NoRoomError
 from services.router.domain.placement.placing import Placement, place, place_count
 from services.router.domain.placement.prefix_memory import UNKNOWN_BEGINNING, Beginning, PrefixMemory
 from services.router.domain.placement.replica import Claims
 from services.router.domain.placement.work import is_at_work
-from services.router.domain.ports import ReplicaDirectory, Signer
+from services.router.domain.ports import ReplicaDirectory
 from services.router.domain.quota import Quotas
 from services.router.domain.tenancy import Key, Priority
-from services.router.domain.ticket import Grant, Term, TicketOffer, first_claims, next_claims
+from services.router.domain.ticket import Grant, Signer, Term, TicketOffer, first_claims, next_claims
 
 # An honest ticket is used within milliseconds. One that is used later finds its replica full at worst, and
 # goes on to the next; those that are never used do not keep others out of an idle engine.
@@ -38,7 +39,7 @@ class Want:
 
     `output_tokens` are those of each choice. One of the class batch may go to a dearer GPU class where it
     `may_spill`. `due_seconds` is its turn among those that wait for free KV blocks, None where it does not.
-    `needs` is a sum of EngineFeature.
+    `needs` is a sum of EngineFeature. Replicas of the `barred` kinds are for those who wait already.
     """
 
     model: int
@@ -52,6 +53,12 @@ class Want:
     may_spill: bool = True
     due_seconds: float | None = None
     tenant: int = 0
+    barred: Kinds = NO_KINDS
+
+    @property
+    def required(self) -> Requirement:
+        """Returns by what replicas are ruled out."""
+        return Requirement(self.tenant, self.needs)
 
     @property
     def bounds(self) -> Bounds:
@@ -91,7 +98,7 @@ class Offers:
         pool = self._replicas.pool(want.model, self._region.number)
         ask = self._ask(lease_id, want)
         untried = [one for one in pool if one.registration.process not in tried] if tried else pool
-        check_needs(pool, want.needs)
+        check_needs(pool, want.required, lambda: self.may_come(want.model, want.required, ask.now_seconds))
         try:
             placement = place(untried, ask, limits=self._limits)
         except NoRoomError as refusal:
@@ -114,6 +121,10 @@ class Offers:
         self._replicas.claim(lease_id, placement.replica, claims, ask.now_seconds)
         self._leases.sizes.sent(lease_id, want.bounds)
         return placement
+
+    def may_come(self, model: int, required: Requirement, now_seconds: float) -> bool:
+        """Tells whether a replica that may serve a request is away, or not known, only for a while."""
+        return self._replicas.expected.may_come(model, self._region.number, now_seconds, required)
 
     def due_seconds(self, priority: int) -> float:
         """Returns the turn of a request of that class that comes now."""
@@ -145,6 +156,7 @@ class Offers:
             waits_for_room=waits,
             kept_blocks={} if due_seconds is None else self._room.blocks(want.model, lease_id, due_seconds),
             tenant=want.tenant,
+            barred=want.barred,
         )
 
     async def first(self, grant: Grant, placement: Placement) -> TicketOffer:

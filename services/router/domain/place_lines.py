@@ -2,18 +2,19 @@
 
 import asyncio
 import math
-from bisect import insort
-from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeVar
 
 from services.kernel.errors import ComptoirError, Reason
+from services.router.domain.held_requests import HeldRequests
 from services.router.domain.limits import RouterLimits
+from services.router.domain.place_line import Before, Line, Part
 from services.router.domain.place_turns import FIRST_IN_VAIN, MOST_IN_VAIN, Asker, Waiting, behind, call_first
 from services.router.domain.placement.expecting import patience_seconds
+from services.router.domain.placement.kinds import NO_KINDS, Kinds
 from services.router.domain.placement.kv_room import NoRoomError
 from services.router.domain.tenancy import Priority
-from services.router.domain.waiting_lines import MAX_WAITING, again, without_size
+from services.router.domain.waiting_lines import MAX_WAITING, again
 
 # What a later attempt may find and the request waits on; anything else is its answer.
 _NO_PLACE: Final = frozenset(
@@ -34,66 +35,83 @@ _SOON_SECONDS: Final = 1.0
 _NO_SECONDS: Final = 1e-6
 
 Got = TypeVar("Got")
+Placed = TypeVar("Placed")
 
 
 class PlaceLines:
     """One line per model. A change of its replicas lets each in the line try again, the first first.
+
+    Where replicas of a model are of several kinds, by `kinds_of`, requests that others of them may serve have
+    turns of their own, and pass one another.
 
     A request waits for `place_wait_seconds` where every replica is full. Where none is ready and one is
     expected, or none has free KV blocks for it, it is held, for `hold_seconds` and `held_requests` at most.
     One of the class batch is held in any case where half of that room has place for it.
     """
 
-    def __init__(self, limits: RouterLimits) -> None:
+    def __init__(self, limits: RouterLimits, kinds_of: Callable[[int], Kinds]) -> None:
         self._limits = limits
-        self._lines: dict[int, list[Waiting]] = {}
-        self._held_of_key: Counter[int] = Counter()
-        self._held_of_batch = 0
+        self._kinds_of = kinds_of
+        self._lines: dict[int, Line] = {}
+        self._held = HeldRequests(limits.held_requests)
         self._arrivals = 0
         self._is_closed = False
         # When one of batch had a place of a model last, and the models where batch stands behind all others.
         self._passed_at: dict[int, float] = {}
         self._yielding: set[int] = set()
-        # Where the line of a model rested last, of those that are held back and of the others.
-        self._rested: dict[tuple[int, bool], Waiting] = {}
 
     @property
     def waiting(self) -> int:
         """Returns how many wait, in all lines together."""
-        return sum(len(line) for line in self._lines.values())
+        return sum(len(line.waiting) for line in self._lines.values())
 
-    def waiting_for(self, model: int) -> int:
-        """Returns how many wait in the line of a model for a replica: not those that are held back."""
-        return sum(not one.is_held_back for one in self._lines.get(model, ()))
+    def waiting_for(self, model: int, kinds: Kinds) -> int:
+        """Returns how many wait in the line of a model that a replica of some kinds may serve.
+
+        Those that are held back wait for no replica.
+        """
+        return sum(
+            not one.is_held_back and any(kind.may_serve(one.asker.required) for kind in kinds)
+            for one in self._waiting_for(model)
+        )
 
     @property
     def held(self) -> int:
         """Returns how many of them are held: no replica was ready, or they are of the class batch."""
-        return sum(self._held_of_key.values())
+        return self._held.count
 
     def interactive_wait_seconds(self, model: int) -> float:
         """Returns how long the oldest interactive request of a model waits for a replica; 0 if none does."""
         arrived_seconds = [
             one.arrived_seconds
-            for one in self._lines.get(model, ())
+            for one in self._waiting_for(model)
             if one.asker.priority < Priority.DEFAULT
             and one.refusal.reason is not Reason.CONCURRENCY_EXHAUSTED
         ]
         return _now() - min(arrived_seconds) if arrived_seconds else 0.0
 
-    def refusal_before(self, model: int, priority: int) -> ComptoirError | None:
-        """Returns why a request of that class finds no place yet: others wait before it; None if none do."""
-        line = self._lines.get(model)
-        if not line:
+    def before(self, asker: Asker) -> Before | None:
+        """Returns who waits before a request that comes now for what may serve it too; None if none do."""
+        line = self._line(asker.model)
+        if line is None:
             return None
-        due_seconds = self._limits.ageing.due_seconds(priority, _now())
-        # Those that wait for their key's other requests to end stand in nobody's way.
-        busy = Reason.CONCURRENCY_EXHAUSTED
-        before = [one for one in line if one.due_seconds <= due_seconds and one.refusal.reason is not busy]
-        if priority < Priority.BATCH:
-            is_yielding = model in self._yielding
-            before = [one for one in before if not (one.is_held_back or (one.is_batch and is_yielding))]
-        return without_size(before[-1].refusal) if before else None
+        due_seconds = self._limits.ageing.due_seconds(asker.priority, _now())
+        return line.before(asker, due_seconds, is_batch_passed=asker.model in self._yielding)
+
+    def place(self, asker: Asker, place: Callable[[Kinds], Placed]) -> Placed:
+        """Returns the place of a request that comes now, on a replica for which nobody waits before it.
+
+        Raises the refusal of who does, or that of `place`, which is told of what kinds one is not to be.
+        """
+        before = self.before(asker)
+        if before is None:
+            return place(NO_KINDS)
+        if not before.left:
+            raise before.refusal
+        try:
+            return place(before.barred)
+        except ComptoirError as refused:
+            raise (before.refusal if refused.reason in _NO_PLACE else refused) from None
 
     async def wait(self, asker: Asker, refusal: ComptoirError, attempt: Callable[[], Awaitable[Got]]) -> Got:
         """Returns what the attempt returns, tried again at each change; raises the last refusal in the end.
@@ -129,15 +147,17 @@ class PlaceLines:
 
     def free(self, model: int) -> None:
         """Lets the first of a line try again, and after it the others, in their order."""
+        line = self._line(model)
         self._yielding.discard(model)
         if _now() - self._passed_at.get(model, -math.inf) < self._limits.batch.trickle_seconds:
             self._yielding.add(model)
-        call_first(self._in_order(model), 0, is_held_back=False)
+        for part in line.parts() if line is not None else ():
+            call_first(self._in_order(model, part), 0, is_held_back=False)
 
     def free_batch(self) -> None:
         """Lets the first of those try again that are held back, of every model; call it often."""
-        for line in self._lines.values():
-            call_first(line, 0, is_held_back=True)
+        for part in (part for line in self._lines.values() for part in line.parts()):
+            call_first(part.waiting, 0, is_held_back=True)
 
     def free_all(self) -> None:
         """Lets the first of every line try again."""
@@ -150,7 +170,7 @@ class PlaceLines:
         No replica will come here any more; those that ask later are refused at once.
         """
         self._is_closed = True
-        for waiting in (one for line in self._lines.values() for one in line):
+        for waiting in (one for line in self._lines.values() for one in line.waiting):
             waiting.turn.set()
 
     def _enter(self, asker: Asker, refusal: ComptoirError) -> Waiting:
@@ -165,8 +185,9 @@ class PlaceLines:
         now_seconds = _now()
         due_seconds = self._limits.ageing.due_seconds(asker.priority, now_seconds)
         waiting = Waiting(due_seconds, self._arrivals, asker, now_seconds, refusal)
-        line = self._lines.setdefault(asker.model, [])
-        insort(line, waiting)
+        line = self._line(asker.model) or self._lines.setdefault(asker.model, Line())
+        line.see(self._kinds_of(asker.model))
+        line.enter(waiting)
         if not waiting.is_held_back:
             # A place that became free since the first attempt woke nobody.
             waiting.turn.set()
@@ -178,9 +199,9 @@ class PlaceLines:
             raise ComptoirError(Reason.UNAVAILABLE, retry_after_seconds=_SOON_SECONDS)
         is_for_room = isinstance(waiting.refusal, NoRoomError)
         if is_for_room or (waiting.is_batch and waiting.refusal.reason in _PATIENT_FOR):
-            self._hold(waiting)
+            self._held.hold(waiting)
         waited_seconds = _now() - waiting.arrived_seconds
-        reason, line = waiting.refusal.reason, self._lines[waiting.asker.model]
+        reason, part = waiting.refusal.reason, self._lines[waiting.asker.model].part_of(waiting.asker)
         is_before = reason is Reason.REPLICA_OVERLOADED and not waiting.is_batch
         left_seconds = (
             patience_seconds(
@@ -188,58 +209,56 @@ class PlaceLines:
                 is_ready=reason is not Reason.NO_REPLICA,
                 is_held=waiting.is_held,
                 waited_seconds=waited_seconds,
-                is_before_batch=is_before and any(one.is_batch and not one.is_held_back for one in line),
+                is_before_batch=is_before
+                and any(one.is_batch and not one.is_held_back for one in part.waiting),
                 expected_seconds=waiting.asker.expected_seconds(),
             )
             - waited_seconds
         )
-        if left_seconds <= _NO_SECONDS or (waiting.refusal.reason in _HELD_FOR and not self._hold(waiting)):
+        if left_seconds <= _NO_SECONDS or (
+            waiting.refusal.reason in _HELD_FOR and not self._held.hold(waiting)
+        ):
             raise again(waiting.refusal)
         return left_seconds
 
-    def _in_order(self, model: int) -> list[Waiting]:
-        """Returns a line as it is served: batch goes before others by its age only now and then."""
-        line = self._lines.get(model, [])
-        return sorted(line, key=lambda one: one.is_batch) if model in self._yielding else line
+    def _line(self, model: int) -> Line | None:
+        """Returns the line of a model, divided by the replicas that there are now; None if nobody waits."""
+        line = self._lines.get(model)
+        if line is not None:
+            line.see(self._kinds_of(model))
+        return line
 
-    def _hold(self, waiting: Waiting) -> bool:
-        """Tells whether it is held, which it is from now on where there is room for it."""
-        if waiting.is_held or not self._has_room(waiting.asker):
-            return waiting.is_held
-        self._held_of_key[waiting.asker.key] += 1
-        self._held_of_batch += waiting.is_batch
-        waiting.is_held = True
-        return True
+    def _waiting_for(self, model: int) -> Sequence[Waiting]:
+        line = self._lines.get(model)
+        return () if line is None else line.waiting
 
-    def _has_room(self, asker: Asker) -> bool:
-        room, most_of_key = self._limits.held_requests, asker.most_of_key
-        if asker.priority >= Priority.BATCH:
-            most_of_key = max(1, most_of_key // 2)
-            if self._held_of_batch >= room // 2:
-                return False
-        return self.held < room and self._held_of_key[asker.key] < most_of_key
+    def _in_order(self, model: int, part: Part) -> list[Waiting]:
+        """Returns a part as it is served: batch goes before others by its age only now and then."""
+        waiting = part.waiting
+        return sorted(waiting, key=lambda one: one.is_batch) if model in self._yielding else waiting
 
     def _leave(self, waiting: Waiting) -> None:
         asker = waiting.asker
-        self._lines[asker.model].remove(waiting)
-        if not self._lines[asker.model]:
+        self._lines[asker.model].leave(waiting)
+        if not self._lines[asker.model].waiting:
             del self._lines[asker.model]
-            for is_held_back in (False, True):
-                self._rested.pop((asker.model, is_held_back), None)
-        if waiting.is_held:
-            self._held_of_batch -= waiting.is_batch
-            self._held_of_key[asker.key] -= 1
-            if not self._held_of_key[asker.key]:
-                del self._held_of_key[asker.key]
+        self._held.leave(waiting)
 
     def _pass_on(self, waiting: Waiting, in_vain: int, *, is_held_back: bool) -> None:
-        # The next one may fit on a replica where this one did not. Behind one that leaves all are looked at.
-        line, rests = self._in_order(waiting.asker.model), (waiting.asker.model, is_held_back)
-        others = behind(waiting, line) if in_vain else [one for one in line if one is not waiting]
-        if in_vain > MOST_IN_VAIN:
-            self._rested[rests] = waiting
+        model, line = waiting.asker.model, self._lines[waiting.asker.model]
+        if not in_vain:
+            # It has its place, and there may be another one for any part; or what called it is not used.
+            for each in line.parts():
+                others = [one for one in self._in_order(model, each) if one is not waiting]
+                call_first(others, 0, is_held_back=is_held_back)
             return
-        if in_vain == FIRST_IN_VAIN and (rested := self._rested.pop(rests, None)) is not None:
+        # The next one may fit on a replica where this one did not.
+        part = line.part_of(waiting.asker)
+        others = behind(waiting, self._in_order(model, part))
+        if in_vain > MOST_IN_VAIN:
+            part.rested[is_held_back] = waiting
+            return
+        if in_vain == FIRST_IN_VAIN and (rested := part.rested.pop(is_held_back, None)) is not None:
             # The first had their turn. Those that were not reached last time have theirs.
             others = behind(rested, others)
         call_first(others, in_vain, is_held_back=is_held_back)

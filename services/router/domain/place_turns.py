@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from services.kernel.errors import ComptoirError, Reason
+from services.router.domain.placement.kinds import NOTHING_REQUIRED, Requirement
 from services.router.domain.tenancy import Priority
 
 # A change lets so many try in vain, one after the other, before the line rests: with many in it and many
@@ -21,7 +22,7 @@ class Asker:
     """A request that wants a place: for which model, of which key and class.
 
     `most_of_key` is how many requests of its key may be held, `expected_seconds` for how much longer a
-    replica of its model is expected.
+    replica is expected that may serve it, and `required` by what others are ruled out.
     """
 
     model: int
@@ -29,6 +30,7 @@ class Asker:
     priority: int
     most_of_key: int
     expected_seconds: Callable[[], float]
+    required: Requirement = NOTHING_REQUIRED
 
 
 @dataclass(slots=True, order=True)

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from services.contract.ticket import TicketClaims
 from services.kernel.identity import Identity
 from services.kernel.quota import QuotaState, Spending
 from services.router.domain.lease import (
@@ -20,10 +19,11 @@ from services.router.domain.lease import (
     Settlement,
     Transition,
 )
+from services.router.domain.placement.expected_replicas import ExpectedReplicas
+from services.router.domain.placement.kinds import NOTHING_REQUIRED, Requirement
 from services.router.domain.placement.replica import Claims, Load, Registration, Replica
 from services.router.domain.quota import Payer, Quotas
 from services.router.domain.tenancy import Key, KeyChange, NewKey, Page, Quota, Tenant
-from services.router.domain.ticket import SignedTicket
 
 
 class KeyFinder(Protocol):
@@ -220,6 +220,11 @@ class LeaseCounter(Protocol):
 class ReplicaDirectory(Protocol):
     """The replicas that are registered now, and what this router knows to be on each."""
 
+    @property
+    def expected(self) -> ExpectedReplicas:
+        """What is known of replicas beside those that are registered."""
+        ...
+
     def register(self, registration: Registration, now_seconds: float) -> Identity:
         """Takes a replica in, in place of its earlier session or of a silent one; returns the session.
 
@@ -246,12 +251,14 @@ class ReplicaDirectory(Protocol):
         """Returns the replicas that serve a model in a region, ready or not."""
         ...
 
-    def expected_seconds(self, model: int, region: int, now_seconds: float) -> float:
-        """Returns for how much longer a replica of the model is expected that is not ready; 0 if none is."""
+    def expected_seconds(
+        self, model: int, region: int, now_seconds: float, required: Requirement = NOTHING_REQUIRED
+    ) -> float:
+        """Returns for how much longer a replica that may serve a request is expected; 0 if none is."""
         ...
 
-    def ended_requests(self, model: int, region: int) -> int:
-        """Returns how many requests have ended on the replicas of a model in a region, ever."""
+    def ended_requests(self, model: int, region: int, tenant: int = 0) -> int:
+        """Returns how many requests have ended on a model's replicas, ever, that serve all or that tenant."""
         ...
 
     def everyone(self) -> Sequence[Replica]:
@@ -288,12 +295,4 @@ class ReplicaDirectory(Protocol):
 
     def gone(self, now_seconds: float) -> Sequence[Process]:
         """Returns, once each, the processes that were replaced, or did not come back, or fell silent."""
-        ...
-
-
-class Signer(Protocol):
-    """Signs tickets."""
-
-    def sign(self, claims: TicketClaims) -> SignedTicket:
-        """Returns the ticket that a replica can verify offline."""
         ...

@@ -19,6 +19,14 @@ class ScalingRules(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str = Field(min_length=1, max_length=256, description="its name in the catalog")
+    tenant: int = Field(
+        default=0,
+        ge=0,
+        lt=2**32,
+        description="the number of the only tenant that the replicas which are scaled serve "
+        "(`generator.tenant`); 0 where they serve everybody. Replicas of the model that serve another one "
+        "count for nothing, nor do requests that wait for what none of these has",
+    )
     min_replicas: int = Field(
         default=1, ge=0, le=1000, description="fewest replicas; 0 lets the model have none while nobody asks"
     )

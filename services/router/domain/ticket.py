@@ -1,7 +1,7 @@
 """What a ticket permits, as the router drafts it before it is signed."""
 
 from dataclasses import dataclass, replace
-from typing import Final, NamedTuple, Self
+from typing import Final, NamedTuple, Protocol, Self
 
 from services.contract.ticket import TICKET_MAX_LIFETIME_SECONDS, TicketClaims
 from services.kernel.catalog import Model
@@ -59,6 +59,14 @@ class Term(NamedTuple):
         """Returns the term that begins now; none is longer than a replica accepts."""
         lasts_seconds = min(seconds, TICKET_MAX_LIFETIME_SECONDS)
         return cls(now_microseconds, now_microseconds + round(lasts_seconds * _MICROSECONDS))
+
+
+class Signer(Protocol):
+    """Signs tickets."""
+
+    def sign(self, claims: TicketClaims) -> SignedTicket:
+        """Returns the ticket that a replica can verify offline."""
+        ...
 
 
 def first_claims(

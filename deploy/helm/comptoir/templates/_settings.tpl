@@ -164,6 +164,7 @@ lease_store:
 {{- $pool := include "comptoir.pool" (dict "root" $.root "pool" $name) | fromYaml -}}
 {{- if $pool.autoscaling.enabled -}}
 {{- $own := dict "model" $pool.model "min_replicas" $pool.autoscaling.minReplicas "max_replicas" $pool.maxReplicas -}}
+{{- with $pool.settings.tenant }}{{ $_ := set $own "tenant" . }}{{ end -}}
 {{- $rules = append $rules (merge $own $pool.autoscaling.rules) -}}
 {{- end -}}
 {{- end -}}

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from services.router.domain.lease import Process
+from services.router.domain.placement.kinds import NO_KINDS, Kinds
 
 # Of most tokenizers and languages, roughly: it is the same mistake for every replica.
 _BYTES_PER_TOKEN: Final = 4
@@ -22,7 +23,8 @@ class Ask:
     `needs` is what its replica's engine has to have, a sum of EngineFeature.
     `expected_tokens` are all that it is expected to use, 0 if nothing is, and `output_tokens` those of each
     answer. One that `waits_for_room` goes to no replica without free blocks for them, and leaves
-    `kept_blocks` of replicas to another one. `tenant` is whose request it is.
+    `kept_blocks` of replicas to another one. `tenant` is whose request it is. Replicas of the `barred` kinds
+    are for those who wait already.
     """
 
     tokens: int
@@ -42,6 +44,7 @@ class Ask:
     waits_for_room: bool = False
     kept_blocks: Mapping[int, int] = field(default_factory=dict)
     tenant: int = 0
+    barred: Kinds = NO_KINDS
 
     @property
     def kv_tokens(self) -> int:

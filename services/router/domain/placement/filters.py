@@ -1,10 +1,11 @@
 """Which replicas may take a request: its tenant's, large enough, ready, with a right clock, and not full."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from services.kernel.engine_features import field_of, has_all
 from services.kernel.errors import ComptoirError, Numbers, Reason
 from services.router.domain.limits import RouterLimits
+from services.router.domain.placement.kinds import Requirement
 from services.router.domain.placement.replica import Registration, Replica, State
 
 
@@ -28,12 +29,19 @@ def check_fit(replicas: Sequence[Replica], tokens: int) -> None:
         raise ComptoirError(Reason.CONTEXT_TOO_LONG, numbers=Numbers(limit=largest_tokens))
 
 
-def check_needs(replicas: Sequence[Replica], needs: int) -> None:
-    """Raises PARAMETER_UNSUPPORTED, with the field, if there are replicas and none has what is needed."""
-    if not needs or not replicas or any(has_all(one.registration.features, needs) for one in replicas):
+def check_needs(replicas: Sequence[Replica], required: Requirement, may_come: Callable[[], bool]) -> None:
+    """Raises PARAMETER_UNSUPPORTED, with the field, if a tenant's replicas have not what is needed.
+
+    Not where it has none at all, nor where one that has it `may_come`: that is worth another try.
+    """
+    needs = required.needs
+    if not needs:
+        return
+    features = [one.registration.features for one in open_to(replicas, required.tenant)]
+    if not features or any(has_all(one, needs) for one in features) or may_come():
         return
     # What the nearest of them has not.
-    missing = (needs & ~one.registration.features for one in replicas)
+    missing = (needs & ~one for one in features)
     raise ComptoirError(Reason.PARAMETER_UNSUPPORTED, field=field_of(min(missing, key=int.bit_count)))
 
 

@@ -70,6 +70,7 @@ def place(replicas: Sequence[Replica], ask: Ask, *, limits: RouterLimits) -> Pla
         for replica in _ready(open_to(replicas, ask.tenant), limits, ask.now_seconds)
         if fits(replica.registration, ask.tokens)
         and (not ask.needs or has_all(replica.registration.features, ask.needs))
+        and (not ask.barred or replica.registration.kind not in ask.barred)
     ]
     if not ready:
         raise ComptoirError(Reason.NO_REPLICA, retry_after_seconds=_RETRY_SECONDS)

@@ -10,6 +10,7 @@ from services.kernel.engine_features import ALL_FEATURES
 from services.router.domain.lease import Process
 from services.router.domain.placement.backlog import Backlog
 from services.router.domain.placement.circuit import CLOSED, Circuit
+from services.router.domain.placement.kinds import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,12 +38,14 @@ class Registration:
     # What its engine can be asked for, a sum of EngineFeature.
     features: int = ALL_FEATURES
     tenant: int = 0
-    # Kept, as each request asks for them of every replica: the process that registered, and how many tokens
-    # the KV cache holds, 0 if unknown.
+    # Kept, as each request asks for them of every replica: the process that registered, how many tokens the
+    # KV cache holds, 0 if unknown, and whom it may serve.
     process: Process = field(init=False, repr=False, compare=False)
     cache_tokens: int = field(init=False, repr=False, compare=False)
+    kind: Kind = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "kind", Kind(self.tenant, self.features))
         object.__setattr__(self, "process", Process(self.replica, self.incarnation))
         object.__setattr__(self, "cache_tokens", self.kv_blocks * self.kv_block_tokens)
 

@@ -45,7 +45,8 @@ class Flood:
     async def _place(self, number: int, priority: Priority) -> None:
         asker = Asker(1, number % 4, int(priority), 128, lambda: math.inf)
         attempt = self.pool.attempt(number, number % 4, 1, is_batch=priority is Priority.BATCH)
-        refusal = self.pool.lines.refusal_before(1, int(priority))
+        before = self.pool.lines.before(asker)
+        refusal = None if before is None else before.refusal
         if refusal is None:
             try:
                 await attempt()

@@ -113,9 +113,9 @@ async def test_no_key_has_all_the_room_of_batch() -> None:
 async def test_batch_that_is_held_back_asks_for_no_replica() -> None:
     pool = held_pool(places=0)
     batch = await pool.ask(1, priority=BATCH)
-    assert (pool.lines.waiting, pool.lines.waiting_for(1)) == (1, 0)
+    assert (pool.lines.waiting, pool.lines.waiting_for(1, pool.kinds)) == (1, 0)
     await pool.let_batch_go()
-    assert pool.lines.waiting_for(1) == 1
+    assert pool.lines.waiting_for(1, pool.kinds) == 1
     batch.cancel()
 
 

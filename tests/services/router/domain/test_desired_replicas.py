@@ -9,6 +9,7 @@ from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.router.adapters.replica_directory import MemoryReplicaDirectory
 from services.router.domain.desired_replicas import DesiredReplicas
+from services.router.domain.placement.kinds import NO_KINDS, Kind, Kinds
 from services.router.domain.placement.replica import Claims, Load
 from services.router.domain.scaling import ScalingRules
 from tests.fakes.router import IDLE, AdmissionWorld, registration
@@ -19,19 +20,23 @@ MODEL, REGION = 1, 1
 class Waiting:
     def __init__(self) -> None:
         self.count = 0
+        self.kinds: Kinds = NO_KINDS
 
-    def waiting_for(self, model: int) -> int:
+    def waiting_for(self, model: int, kinds: Kinds) -> int:
         assert model == MODEL
+        self.kinds = kinds
         return self.count
 
 
 class Scaled:
     """A router's directory whose one model is scaled from nothing."""
 
-    def __init__(self) -> None:
-        self.world, self.waiting = AdmissionWorld(), Waiting()
+    def __init__(self, tenant: int = 0) -> None:
+        self.world, self.waiting = AdmissionWorld(scaled_models={MODEL: tenant}), Waiting()
         self.clock, self.replicas = self.world.clock, self.world.replicas
-        rules = ScalingRules(model="tiny-eu", min_replicas=0, max_replicas=4, requests_per_replica=2)
+        rules = ScalingRules(
+            model="tiny-eu", tenant=tenant, min_replicas=0, max_replicas=4, requests_per_replica=2
+        )
         self.desired = DesiredReplicas(
             {MODEL: rules},
             self.replicas,
@@ -60,6 +65,29 @@ def test_what_replicas_have_counts_but_for_those_that_drain() -> None:
     scaled.waiting.count = 4
     assert scaled.demand() == (5, 2, 4, 1, 1)
     assert scaled.desired.decide(MODEL).desired == 4
+
+
+def test_replicas_of_tenants_have_no_part_in_what_serves_everybody_nor_has_that_in_theirs() -> None:
+    everybodys, of_five = Scaled(), Scaled(tenant=5)
+    for scaled in (everybodys, of_five):
+        scaled.world.add_replica(1, load=Load(3, 2, 0, 0.0, is_draining=False), features=2)
+        scaled.world.add_replica(2, load=Load(1, 0, 0, 0.0, is_draining=False), tenant=5)
+        for number, count in ((1, 3), (2, 1)):
+            for each in range(count):
+                scaled.replicas.assign(Identity(number, each + 1), number)
+                scaled.replicas.unassign(Identity(number, each + 1))
+    assert everybodys.demand() == (5, 2, 0, 1, 0)
+    assert everybodys.waiting.kinds == {Kind(features=2)}
+    assert of_five.demand() == (1, 0, 0, 1, 0)
+    assert of_five.waiting.kinds == {Kind(tenant=5)}
+    assert [everybodys.replicas.ended_requests(MODEL, REGION, tenant) for tenant in (0, 5)] == [3, 1]
+
+
+def test_what_waits_counts_where_nobody_knows_yet_what_is_started_for_it() -> None:
+    scaled = Scaled()
+    scaled.waiting.count = 1
+    assert scaled.desired.decide(MODEL).desired == 1
+    assert scaled.waiting.kinds == {Kind()}
 
 
 def test_the_pace_is_that_of_the_last_half_minute() -> None:
@@ -101,7 +129,7 @@ def test_a_model_without_rules_is_not_found() -> None:
 
 def test_a_replica_of_a_model_that_is_scaled_is_always_expected() -> None:
     world = AdmissionWorld()
-    directory = MemoryReplicaDirectory(world.limits, 0.0, scaled_models={2})
+    directory = MemoryReplicaDirectory(world.limits, 0.0, scaled_models={2: 0})
     assert directory.expected_seconds(2, REGION, 10_000.0) == float("inf")
     assert directory.expected_seconds(1, REGION, 10_000.0) == 0.0
     assert directory.register(registration(1), 0.0)

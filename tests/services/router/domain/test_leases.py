@@ -13,6 +13,7 @@ from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.router.domain.amount import Amount
 from services.router.domain.lease import Process, Settlement
+from services.router.domain.placement.kinds import Kinds
 from services.router.domain.placement.placing import Placement
 from services.router.domain.placement.replica import Claims
 from services.router.domain.quota import Payer
@@ -151,7 +152,7 @@ async def test_no_more_requests_of_a_key_wait_than_may_run(world: AdmissionWorld
 async def test_a_request_that_finds_every_replica_full_goes_on_when_one_is_not(world: AdmissionWorld) -> None:
     attempts: list[int] = []
 
-    def place() -> int:
+    def place(_left: Kinds) -> int:
         attempts.append(world.in_flight(7))
         if attempts[-1]:
             raise ComptoirError(Reason.REPLICA_OVERLOADED)
@@ -167,7 +168,7 @@ async def test_a_request_that_finds_every_replica_full_goes_on_when_one_is_not(w
 async def test_a_load_that_fell_is_a_reason_to_try_again(world: AdmissionWorld) -> None:
     is_full = True
 
-    def place() -> int:
+    def place(_left: Kinds) -> int:
         if is_full:
             raise ComptoirError(Reason.REPLICA_OVERLOADED)
         return 7

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from services.kernel.errors import ComptoirError, Reason
 from services.router.domain import place_lines
 from services.router.domain.place_turns import Asker
+from tests import virtual_time
 from tests.services.router.domain.waiting_pool import FULL, NONE, Pool, refusal_of, settle
 
 
@@ -68,7 +69,11 @@ async def test_a_request_that_waits_for_a_full_replica_is_held_when_that_dies() 
     assert asking.result() == 1
 
 
-async def test_a_moment_that_ends_while_the_replica_dies_becomes_a_hold() -> None:
+def test_a_moment_that_ends_while_the_replica_dies_becomes_a_hold() -> None:
+    virtual_time.run(_moment_that_ends())
+
+
+async def _moment_that_ends() -> None:
     pool = Pool(place_wait_seconds=0.05)
     pool.free_places = 0
     asking = await pool.ask(1)
@@ -104,9 +109,9 @@ async def test_a_newcomer_passes_nobody_who_waits_for_a_place_before_one_whose_k
     pool = Pool(place_wait_seconds=1.0)
     pool.free_places, pool.busy_keys = 0, {7}
     asking = [await pool.ask(1), await pool.ask(2, key=7)]
-    refusal = pool.lines.refusal_before(1, 10)
-    assert refusal is not None
-    assert refusal.reason is FULL
+    before = pool.lines.before(Asker(1, 1, 10, 99, lambda: math.inf))
+    assert before is not None
+    assert before.refusal.reason is FULL
     for one in asking:
         one.cancel()
 

@@ -1,8 +1,13 @@
 """Everybody in a line gets a turn, whatever those before wait for."""
 
+import asyncio
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from services.router.domain.place_turns import MOST_IN_VAIN
+from services.router.domain.placement.kinds import Kind, Requirement
 from tests.services.router.domain.waiting_pool import Pool
 
 
@@ -42,3 +47,65 @@ async def test_a_change_lets_a_bounded_number_try() -> None:
         assert pool.attempts - attempts <= MOST_IN_VAIN + 1
     for one in asking:
         one.cancel()
+
+
+EVERYBODYS, OF_FIVE, BARE = Kind(), Kind(tenant=5), Kind(features=0)
+REQUIRED = st.builds(Requirement, st.sampled_from([4, 5]), st.sampled_from([0, 2]))
+STEPS = st.lists(
+    st.one_of(
+        REQUIRED,
+        st.integers(0, 9),
+        st.dictionaries(st.sampled_from([EVERYBODYS, OF_FIVE, BARE]), st.integers(0, 2)),
+    ),
+    max_size=30,
+)
+
+
+async def test_a_tenant_gets_its_own_place_at_once_however_many_wait_for_what_serves_everybody() -> None:
+    pool = Pool(place_wait_seconds=30.0)
+    await pool.change_kinds({EVERYBODYS: 0, OF_FIVE: 0})
+    others = [await pool.ask_for(number, Requirement(4)) for number in range(4 * MOST_IN_VAIN)]
+    own = await pool.ask_for(1000, Requirement(5))
+    await pool.change_kinds({EVERYBODYS: 0, OF_FIVE: 1})
+    assert own.done()
+    for one in others:
+        one.cancel()
+
+
+async def test_newcomers_that_others_may_serve_too_do_not_starve_one_that_needs_what_few_have() -> None:
+    pool = Pool(place_wait_seconds=30.0)
+    await pool.change_kinds({EVERYBODYS: 0, BARE: 1})
+    needy = await pool.ask_for(1, Requirement(4, needs=2))
+    # Places that it needs are free, and it could not try yet.
+    pool.places = {EVERYBODYS: 2, BARE: 1}
+    assert await (await pool.ask_for(2, Requirement(4))) == 2
+    assert pool.places == {EVERYBODYS: 2, BARE: 0}, "those with most are left to who waits"
+    pool.lines.free(1)
+    assert await needy == 1
+    assert await (await pool.ask_for(3, Requirement(4))) == 3
+
+
+@given(STEPS)
+def test_whatever_comes_and_goes_no_place_is_idle_that_may_serve_one_who_waits(steps: list[object]) -> None:
+    asyncio.run(_any_order(steps))
+
+
+async def _any_order(steps: list[object]) -> None:
+    pool = Pool(place_wait_seconds=30.0)
+    asked = list[tuple[Requirement, asyncio.Task[int]]]()
+    for number, step in enumerate(steps):
+        waiting = [one for one in asked if not one[1].done()]
+        if isinstance(step, Requirement):
+            asked.append((step, await pool.ask_for(number, step)))
+        elif isinstance(step, dict):
+            await pool.change_kinds(step)
+        elif isinstance(step, int) and step < len(waiting):
+            waiting[step][1].cancel()
+            await pool.change_kinds(pool.places)
+        for required, task in asked:
+            free = [kind for kind, places in pool.places.items() if places and kind.may_serve(required)]
+            assert task.done() or not free
+    for _, task in asked:
+        task.cancel()
+    await pool.change_kinds({})
+    assert pool.is_empty()

@@ -10,6 +10,7 @@ import pytest
 from services.kernel.errors import ComptoirError, Reason
 from services.router.domain.place_lines import PlaceLines
 from services.router.domain.place_turns import Asker
+from services.router.domain.placement.kinds import NO_KINDS, Kind, Kinds, Requirement
 from services.router.domain.waiting_lines import again
 from tests.fakes.router import changed_limits
 
@@ -22,13 +23,18 @@ class Pool:
     """The replicas of one model as requests find them: none, or some free places."""
 
     def __init__(self, **limits: Any) -> None:
-        self.lines = PlaceLines(changed_limits(**{"hold_seconds": 30.0, "place_wait_seconds": 0.0, **limits}))
+        # Everything is of one kind.
+        self.kinds: Kinds = frozenset({Kind()})
+        known = changed_limits(**{"hold_seconds": 30.0, "place_wait_seconds": 0.0, **limits})
+        self.lines = PlaceLines(known, lambda _model: self.kinds)
         self.free_places: int | None = None
         self.expected_seconds = math.inf
         self.busy_keys: set[int] = set()
         self.placed: list[int] = []
         self.attempts = 0
         self.held_back: ComptoirError | None = None
+        # The free places of each kind, where there are several.
+        self.places: dict[Kind, int] = {}
 
     def attempt(
         self, number: int, key: int, size: int, *, is_batch: bool = False
@@ -57,7 +63,8 @@ class Pool:
         attempt = self.attempt(number, key, size, is_batch=priority == BATCH)
 
         async def asking() -> int:
-            refusal = self.lines.refusal_before(1, priority)
+            before = self.lines.before(asker)
+            refusal = None if before is None else before.refusal
             if refusal is None:
                 try:
                     return await attempt()
@@ -68,6 +75,48 @@ class Pool:
         task = asyncio.create_task(asking())
         await settle()
         return task
+
+    def take(self, number: int, required: Requirement) -> Callable[[Kinds], int]:
+        """Returns what takes a place of the kind with most that may serve a request, none of `left`."""
+
+        def place(left: Kinds) -> int:
+            suited = [kind for kind in self.places if kind.may_serve(required) and kind not in left]
+            if not suited:
+                raise ComptoirError(NONE, retry_after_seconds=1.0)
+            chosen = max(suited, key=lambda kind: self.places[kind])
+            if not self.places[chosen]:
+                raise ComptoirError(FULL, retry_after_seconds=1.0)
+            self.places[chosen] -= 1
+            self.placed.append(number)
+            return number
+
+        return place
+
+    async def ask_for(self, number: int, required: Requirement) -> "asyncio.Task[int]":
+        """Asks for a place of a kind that may serve a request, as admission does."""
+        asker, take = (
+            Asker(1, number, 10, 99, lambda: self.expected_seconds, required),
+            self.take(number, required),
+        )
+
+        async def attempt() -> int:
+            return take(NO_KINDS)
+
+        async def asking() -> int:
+            try:
+                return self.lines.place(asker, take)
+            except ComptoirError as refused:
+                return await self.lines.wait(asker, refused, attempt)
+
+        task = asyncio.create_task(asking())
+        await settle()
+        return task
+
+    async def change_kinds(self, places: dict[Kind, int]) -> None:
+        """Other replicas, or other free places of them."""
+        self.places, self.kinds = dict(places), frozenset(places)
+        self.lines.free(1)
+        await settle()
 
     async def change(self, places: int | None) -> None:
         """Another number of places, or no replica that is ready, as the directory is told."""
@@ -82,7 +131,7 @@ class Pool:
         await settle()
 
     def is_empty(self) -> bool:
-        return not (self.lines.waiting or self.lines.held or self.lines._lines or self.lines._held_of_key)
+        return not (self.lines.waiting or self.lines.held or self.lines._lines)
 
 
 async def settle() -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from services.kernel.engine_features import EngineFeature
 from services.kernel.errors import ComptoirError, Reason
 from services.router.domain.placement.filters import check_fit, check_needs, is_full, predicted_kv_blocks
+from services.router.domain.placement.kinds import Requirement
 from tests.fakes.router import busy, registration, replica
 
 
@@ -51,18 +52,20 @@ def test_a_replica_is_full_by_its_requests_however_many_inputs_or_choices_these_
 
 def test_what_no_engine_has_is_refused_by_the_field_that_asks_for_it() -> None:
     bare, told = replica(1, features=0), replica(2, features=EngineFeature.LOGPROBS)
-    check_needs([bare, told], EngineFeature.LOGPROBS)
-    check_needs([bare], 0)
+    check_needs([bare, told], Requirement(needs=EngineFeature.LOGPROBS), lambda: False)
+    check_needs([bare], Requirement(needs=0), lambda: False)
     # One may come that has it.
-    check_needs([], EngineFeature.LOGPROBS)
+    check_needs([], Requirement(needs=EngineFeature.LOGPROBS), lambda: False)
     with pytest.raises(ComptoirError) as refusal:
-        check_needs([bare], EngineFeature.LOGPROBS)
+        check_needs([bare], Requirement(needs=EngineFeature.LOGPROBS), lambda: False)
     assert (refusal.value.reason, refusal.value.field) == (Reason.PARAMETER_UNSUPPORTED, "sampling.logprobs")
     with pytest.raises(ComptoirError) as refusal:
-        check_needs([bare, told], EngineFeature.LOGPROBS | EngineFeature.TOOLS)
+        check_needs(
+            [bare, told], Requirement(needs=EngineFeature.LOGPROBS | EngineFeature.TOOLS), lambda: False
+        )
     # Of the one that has the most of it.
     assert refusal.value.field == "tools"
 
 
 def test_a_replica_that_does_not_say_what_its_engine_has_is_taken_to_have_all() -> None:
-    check_needs([replica(1)], 2**32 - 1)
+    check_needs([replica(1)], Requirement(needs=2**32 - 1), lambda: False)
