@@ -17,7 +17,8 @@ from tests.clients.tcp_relay import relay_to
 from tests.ports import free_port
 from tests.system.stack_process import REPOSITORY, Stack, eventually
 
-pytestmark = pytest.mark.system
+# The stack's start is the first test's, and so is the first look.
+pytestmark = [pytest.mark.system, pytest.mark.timeout(600)]
 
 # Bounds of a busy machine; on a quiet one a page is there within a second.
 BROWSER_SECONDS = 280
