@@ -202,7 +202,7 @@ class Generation(GenerationState):
 
     async def _next_offer(self, progress: Progress) -> TicketOffer | None:
         self._check_open()
-        request = next_offer_request(self._api_key, progress.admitted)
+        request = next_offer_request(self._api_key, progress.admitted, self._order)
         timeout = min(NEXT_OFFER_SECONDS, self._order.left_seconds)
         call = self._lender.stub.NextOffer(request, timeout=timeout, metadata=self._order.metadata)
         self._call = call
@@ -213,7 +213,7 @@ class Generation(GenerationState):
             return None
 
     async def _hedge_offer(self) -> TicketOffer:
-        request = next_offer_request(self._api_key, self.admitted, is_hedge=True)
+        request = next_offer_request(self._api_key, self.admitted, self._order, is_hedge=True)
         timeout = min(NEXT_OFFER_SECONDS, self._order.left_seconds)
         call = self._lender.stub.NextOffer(request, timeout=timeout, metadata=self._order.metadata)
         try:

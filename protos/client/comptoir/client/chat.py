@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable, Iterable, Sequence
 from typing import Final, Required, TypedDict
 
+from comptoir.client.needs import needs_of
 from comptoir.client.prefixes import PrefixDigests
 from comptoir.generator.v1.generator_pb2 import (
     ROLE_ASSISTANT,
@@ -115,6 +116,11 @@ class Admissible:
         return ((REQUEST_ID_KEY, self.request_id.hex),)
 
     @property
+    def needs(self) -> int:
+        """What it asks of its replica's engine, a sum of EngineFeature."""
+        return self._admit.needs
+
+    @property
     def left_seconds(self) -> float:
         """The time that is left for it."""
         return self._deadline.left_seconds
@@ -159,6 +165,7 @@ class Order(Admissible):
             choices=sampling.n,
             priority=chat.get("priority", Priority.PRIORITY_UNSPECIFIED),
             prefix_digests=() if prefixes is None else prefixes.of(self._generate),
+            needs=needs_of(self._generate),
         )
         super().__init__(admit, chat.get("request_id"), chat.get("timeout_seconds"))
 
@@ -185,7 +192,9 @@ class Order(Admissible):
         return request
 
 
-def next_offer_request(api_key: str, admitted: AdmitResponse, *, is_hedge: bool = False) -> NextOfferRequest:
+def next_offer_request(
+    api_key: str, admitted: AdmitResponse, order: Admissible, *, is_hedge: bool = False
+) -> NextOfferRequest:
     """Returns what asks for another ticket of an admission, as a hedge where the replica says nothing."""
     return NextOfferRequest(
         is_hedge=is_hedge,
@@ -193,6 +202,7 @@ def next_offer_request(api_key: str, admitted: AdmitResponse, *, is_hedge: bool 
         lease_id_high=admitted.lease_id_high,
         lease_id_low=admitted.lease_id_low,
         endpoint=ENDPOINT_DIRECT,
+        needs=order.needs,
     )
 
 

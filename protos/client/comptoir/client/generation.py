@@ -199,7 +199,7 @@ class Generation(GenerationState):
         self._keep(progress)
 
     def _next_offer(self, progress: Progress) -> TicketOffer | None:
-        request = next_offer_request(self._api_key, progress.admitted)
+        request = next_offer_request(self._api_key, progress.admitted, self._order)
         timeout = min(NEXT_OFFER_SECONDS, self._order.left_seconds)
         call = self._lender.stub.NextOffer.future(request, timeout, self._order.metadata)
         self._follow(call)
@@ -210,7 +210,7 @@ class Generation(GenerationState):
             return None
 
     def _hedge_offer(self) -> "grpc.Future[NextOfferResponse]":
-        request = next_offer_request(self._api_key, self.admitted, is_hedge=True)
+        request = next_offer_request(self._api_key, self.admitted, self._order, is_hedge=True)
         timeout = min(NEXT_OFFER_SECONDS, self._order.left_seconds)
         return self._lender.stub.NextOffer.future(request, timeout, self._order.metadata)
 
