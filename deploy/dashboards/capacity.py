@@ -3,14 +3,16 @@
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
 from deploy.dashboards.board import Panels, board
-from deploy.dashboards.panels import Series, graph, number
+from deploy.dashboards.panels import Series, graph, number, stored_graph
 from deploy.dashboards.promql import largest, rate, smallest, total
+from deploy.dashboards.sql import select
 from services.runtime.metrics.registry import edge, generator, router
 
 _REGION_MODEL = "{{region}} {{gen_ai_request_model}}"
 _REPLICA = "{{region}} {{gen_ai_request_model}} {{instance}}"
 _BY = ("region", "gen_ai_request_model")
 _EACH = (*_BY, "instance")
+_CHOSEN = ("region", "model")
 
 
 def build() -> Dashboard:
@@ -124,6 +126,23 @@ def _engines() -> Panels:
             generator.ENGINE_LOAD_AGE.meaning,
             "s",
             Series(largest(generator.ENGINE_LOAD_AGE, *_EACH), _REPLICA),
+        ),
+        stored_graph(
+            "KV blocks, filled by predicted, by hour, of the store",
+            "What requests that ended by themselves filled, by what routers expected before they were placed, "
+            "from the view kv_predictions: 1 is right, above 1 too little was expected.",
+            "percentunit",
+            select(
+                "kv_predictions",
+                "toStartOfHour(started_at) AS time",
+                "concat(region, ' ', model) AS series",
+                "sum(actual_kv_blocks) / sum(predicted_kv_blocks) AS filled_by_predicted",
+                hour="started_at",
+                chosen=_CHOSEN,
+                where="is_whole AND actual_per_predicted IS NOT NULL",
+                group="time, series",
+                order="time",
+            ),
         ),
     )
 

@@ -13,6 +13,7 @@ def select(
     day: str = "",
     chosen: tuple[str, ...] = (),
     where: str = "",
+    group: str = "",
     order: str,
 ) -> str:
     """Returns a query on a view of pipelines/usage/schema.
@@ -29,4 +30,5 @@ def select(
     kept = f" WHERE {' AND '.join(conditions)}" if conditions else ""
     # Every word is one of this folder's; what a reader chooses is quoted by Grafana.
     names = ", ".join(columns)
+    kept += f" GROUP BY {group}" if group else ""
     return f"SELECT {names} FROM ${{database}}.{view}{kept} ORDER BY {order} LIMIT {_MOST_ROWS}"  # noqa: S608

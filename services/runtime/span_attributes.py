@@ -54,6 +54,8 @@ _ALL: Final = (
     SpanAttribute("comptoir.attempt", "which ticket of the admission it was, from 1"),
     SpanAttribute("comptoir.tickets", "tickets that were given, or used"),
     SpanAttribute("comptoir.reserved_tokens", "tokens of the quota that were reserved"),
+    SpanAttribute("comptoir.predicted_kv_blocks", "KV blocks that the router expected; 0 where unknown"),
+    SpanAttribute("comptoir.actual_kv_blocks", "KV blocks that input and output filled; 0 where unknown"),
     SpanAttribute("comptoir.is_streamed", "whether the answer came as a stream"),
     SpanAttribute("comptoir.transfer_record", "number of the transfer record; 0 within the EU"),
 )

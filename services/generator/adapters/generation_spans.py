@@ -38,6 +38,8 @@ class GenerationSpans:
             "comptoir.replica": claims.replica,
             "comptoir.priority": int(claims.priority),
             "comptoir.attempt": claims.attempt,
+            "comptoir.predicted_kv_blocks": claims.predicted_kv_blocks,
+            "comptoir.actual_kv_blocks": event.actual_kv_blocks,
             "comptoir.is_streamed": event.is_streamed,
             "comptoir.transfer_record": claims.transfer_record,
         }

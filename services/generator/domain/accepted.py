@@ -7,6 +7,7 @@ from typing import Generic, Protocol, TypeVar
 
 from services.generator.domain import endings
 from services.generator.domain.first_token_window import FirstTokenWindow
+from services.generator.domain.kv_growth import Filling, filling_of
 from services.generator.domain.pace import InputWork
 from services.generator.domain.ports import Engine, Settlements
 from services.generator.domain.queueing import QueueOrder
@@ -107,6 +108,16 @@ class AcceptedRequest(Generic[AnyOrder]):
     def claims(self) -> Claims:
         """The statements of the ticket that permits it."""
         return self._order.claims
+
+    @property
+    def filling(self) -> Filling:
+        """What it fills of the KV cache, and what it is expected to fill further."""
+        return filling_of(
+            self.claims.predicted_kv_blocks,
+            input_tokens=self._input_tokens,
+            output_tokens=self._output_tokens,
+            block_tokens=self._parts.engine.capabilities.kv_block_tokens,
+        )
 
     @property
     def _has_caller_some(self) -> bool:

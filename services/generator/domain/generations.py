@@ -10,6 +10,7 @@ from services.generator.domain.delivery import Send, deliver
 from services.generator.domain.embedding import Embedding, EmbedMessage, EmbedOrder
 from services.generator.domain.endings import DRAINED, ENGINE_LOST
 from services.generator.domain.generation import Generation, Message, Order, Put
+from services.generator.domain.kv_growth import most_growth
 from services.generator.domain.load import LoadReport, LoadTotals, free_blocks, permille, waiting
 from services.generator.domain.pace import OutputWork
 from services.generator.domain.ports import Feature, Sleep
@@ -143,7 +144,13 @@ class Generations:
                 engine.output_tokens_total, is_busy=bool(self._open), now_seconds=now_seconds
             ),
             first_tokens=self._parts.first_tokens.read(now_seconds) if is_counted else None,
+            kv_growth_blocks=self._growth_blocks() if is_counted else None,
         )
+
+    def _growth_blocks(self) -> int | None:
+        if not self._parts.engine.capabilities.kv_block_tokens:
+            return None
+        return most_growth(request.filling for request in self._open)
 
     def prefill_seconds(self) -> float | None:
         """Returns what the prompts that wait take at most at the engine's recent pace; None where unknown.

@@ -30,6 +30,7 @@ class LoadReport:
     input_tokens_per_second: int | None = None
     output_tokens_per_second: int | None = None
     first_tokens: FirstTokens | None = None
+    kv_growth_blocks: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -101,6 +101,7 @@ def router_load_from(report: LoadReport) -> replica_pb2.Load:
         input_tokens_per_second=report.input_tokens_per_second,
         output_tokens_per_second=report.output_tokens_per_second,
         first_tokens=_first_tokens(report.first_tokens) if report.first_tokens else None,
+        kv_growth_blocks=report.kv_growth_blocks,
     )
 
 

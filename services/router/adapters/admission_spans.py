@@ -15,6 +15,7 @@ def admission_span(event: AdmissionEvent, models: Mapping[int, str]) -> Span:
         "comptoir.priority": event.priority,
         "comptoir.tickets": event.tickets,
         "comptoir.reserved_tokens": event.reserved_tokens,
+        "comptoir.predicted_kv_blocks": event.predicted_kv_blocks,
         "comptoir.transfer_record": event.transfer_record,
     }
     if event.model in models:

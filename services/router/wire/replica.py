@@ -54,6 +54,7 @@ def load(message: replica_pb2.Load) -> Load:
         input_tokens_per_second=_said(message, "input_tokens_per_second"),
         output_tokens_per_second=_said(message, "output_tokens_per_second"),
         first_tokens=_first_tokens(message.first_tokens) if message.HasField("first_tokens") else None,
+        kv_growth_blocks=_said(message, "kv_growth_blocks"),
     )
 
 

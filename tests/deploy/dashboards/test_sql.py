@@ -17,5 +17,10 @@ def test_every_choice_is_a_condition() -> None:
     )
 
 
+def test_rows_are_summed_up_where_a_panel_says_by_what() -> None:
+    query = select("v", "a", "sum(b) AS c", where="b > 1", group="a", order="a")
+    assert query == "SELECT a, sum(b) AS c FROM ${database}.v WHERE b > 1 GROUP BY a ORDER BY a LIMIT 500"
+
+
 def test_a_day_is_bounded_by_days() -> None:
     assert "WHERE $__dateFilter(day) ORDER" in select("v", "a", day="day", order="a")

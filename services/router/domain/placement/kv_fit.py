@@ -27,10 +27,11 @@ def kv_fit(replicas: Sequence[Replica], ask: Ask) -> Replica:
 
 
 def free_kv_blocks(replica: Replica) -> int | None:
-    """Returns the blocks that are free as it said, less those of what was sent since; None if unknown.
+    """Returns the blocks that are free as it said, less those that are promised; None if unknown.
 
-    Prompts without a first token have none of their blocks yet, or some: all of them are taken off. An engine
-    counts blocks that are cached, and that no request uses, among the free ones.
+    Promised are those of what was sent since its report, those of prompts without a first token, which have
+    none of them yet, or some, and those that its requests are expected to grow into. An engine counts blocks
+    that are cached, and that no request uses, among the free ones.
     """
     load, blocks = replica.load, replica.registration.kv_blocks
     if load is None or blocks == 0:
@@ -41,7 +42,7 @@ def free_kv_blocks(replica: Replica) -> int | None:
             return None
         free = blocks * (_PERMILLE - load.kv_usage_permille) // _PERMILLE
     waiting = -(-(load.waiting_input_tokens or 0) // (replica.registration.kv_block_tokens or 1))
-    return free - waiting - replica.claims.kv_blocks
+    return free - waiting - (load.kv_growth_blocks or 0) - replica.claims.kv_blocks
 
 
 def _left_share(replica: Replica, ask: Ask) -> float:

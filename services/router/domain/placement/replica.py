@@ -58,7 +58,7 @@ class Load:
     may count one as many: each choice and each input. `waiting_input_tokens` are those of requests without a
     first token. `input_tokens_per_second` is what it computed lately while any waited, and
     `output_tokens_per_second` what it made while any request was open. `first_tokens` are those of the last
-    minute.
+    minute. `kv_growth_blocks` are the most that its requests are expected to need beyond what they have.
     """
 
     running_requests: int | None
@@ -73,6 +73,7 @@ class Load:
     input_tokens_per_second: int | None = None
     output_tokens_per_second: int | None = None
     first_tokens: FirstTokens | None = None
+    kv_growth_blocks: int | None = None
 
     @property
     def held_requests(self) -> int:

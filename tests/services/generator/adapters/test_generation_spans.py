@@ -20,6 +20,7 @@ _EVENT = replace(
     counts=Counts(10, 4, 5, longest_choice_tokens=5),
     timings=Timings(100, 200, 400, 50, 1_000),
     started_at_microseconds=1_000_000,
+    actual_kv_blocks=3,
 )
 
 
@@ -41,6 +42,8 @@ def test_queue_prefill_and_decode_follow_each_other_and_end_with_first_and_last_
     assert (whole.start_time, whole.end_time) == (1_000_000_000, 1_001_000_000)
     assert whole.attributes["gen_ai.response.finish_reasons"] == ("stop",)
     assert whole.attributes["gen_ai.usage.cache_read.input_tokens"] == 4
+    assert whole.attributes["comptoir.predicted_kv_blocks"] == EVENT.claims.predicted_kv_blocks
+    assert whole.attributes["comptoir.actual_kv_blocks"] == 3
     assert "error.type" not in whole.attributes
     times = [
         (part.name, part.start_time // 1_000 - 1_000_000, part.end_time // 1_000 - 1_000_000)

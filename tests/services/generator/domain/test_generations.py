@@ -1,4 +1,5 @@
 import asyncio
+from dataclasses import replace
 
 from services.contract.first_tokens import WINDOW_SECONDS, FirstTokens
 from services.generator.domain.generation import Message
@@ -159,6 +160,23 @@ async def test_a_prompt_waits_until_its_first_token_and_its_pace_is_known_then()
     assert replica.load().waiting_input_tokens == 0
     await replica.deliver(world.order, send)
     assert waiting[-1] == replica.load().waiting_input_tokens == 0
+
+
+async def test_what_requests_will_still_grow_is_told_from_acceptance_to_the_end() -> None:
+    world = World(ScriptedEngine())
+    world.order = replace(world.order, claims=replace(CLAIMS, predicted_kv_blocks=40))
+    replica = generations(world)
+    told: list[int] = []
+
+    async def send(message: Message) -> None:
+        told.append(replica.load().kv_growth_blocks or 0)
+        await world.send(message)
+
+    assert replica.load().kv_growth_blocks == 0
+    await replica.deliver(world.order, send)
+    assert told[0] == 39, "its prompt of three tokens is in a block"
+    assert told == sorted(told, reverse=True)
+    assert replica.load().kv_growth_blocks == 0
 
 
 async def test_a_first_token_is_counted_in_the_class_of_its_ticket_by_how_long_it_took() -> None:

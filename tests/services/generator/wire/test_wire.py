@@ -136,6 +136,8 @@ def test_every_load_satisfies_its_schemas(age: float, permille: int) -> None:
     assert told.open_requests == 1
     assert told.unfinished_requests == 2
     assert not told.HasField("waiting_input_tokens")
+    assert not told.HasField("kv_growth_blocks")
+    assert reports.router_load_from(replace(report, kv_growth_blocks=0)).HasField("kv_growth_blocks")
     known = replace(report, kv_free_blocks=5, waiting_input_tokens=0, input_tokens_per_second=7)
     assert not told.HasField("first_tokens")
     known = replace(known, output_tokens_per_second=8, first_tokens=FirstTokens((0, 2), (), (3,) * BUCKETS))

@@ -23,6 +23,7 @@ def test_a_decision_is_a_span_with_its_numbers_and_the_reason_of_a_refusal() -> 
     assert admitted.duration_microseconds == 8
     assert admitted.attributes["gen_ai.request.model"] == "tiny-eu"
     assert admitted.attributes["comptoir.replica"] == 7
+    assert admitted.attributes["comptoir.predicted_kv_blocks"] == EVENT.predicted_kv_blocks
     assert "error.type" not in admitted.attributes
     refused = admission_span(EVENT, {})
     assert refused.attributes["error.type"] == "KEY_EXPIRED"

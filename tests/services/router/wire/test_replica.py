@@ -52,6 +52,7 @@ def test_a_registration_and_a_load_are_read_whole() -> None:
         "waiting_input_tokens",
         "input_tokens_per_second",
         "output_tokens_per_second",
+        "kv_growth_blocks",
     ],
 )
 def test_what_a_replica_does_not_say_is_unknown_and_not_zero(field: str) -> None:

@@ -215,6 +215,7 @@ class Load(_message.Message):
     INPUT_TOKENS_PER_SECOND_FIELD_NUMBER: _builtins.int
     OUTPUT_TOKENS_PER_SECOND_FIELD_NUMBER: _builtins.int
     FIRST_TOKENS_FIELD_NUMBER: _builtins.int
+    KV_GROWTH_BLOCKS_FIELD_NUMBER: _builtins.int
     running_requests: _builtins.int
     """Requests in the engine's running batch. Absent where the engine does not say: unknown, and never none. An older
     replica says nothing where there are none.
@@ -245,6 +246,10 @@ class Load(_message.Message):
     """Input tokens computed lately per second, of the time in which any waited. Absent until any was."""
     output_tokens_per_second: _builtins.int
     """Output tokens made lately per second, of the time in which any request was open. Absent until any was."""
+    kv_growth_blocks: _builtins.int
+    """KV-cache blocks that the requests of the replica are expected to need at one moment beyond those that they have, by
+    the predictions of their tickets. Absent from an older replica, and where blocks have no known size: none counts.
+    """
     @_builtins.property
     def first_tokens(self) -> Global___FirstTokens:
         """How long requests of the last minute waited for their first token, engine's queue included. Absent from an older
@@ -266,15 +271,18 @@ class Load(_message.Message):
         input_tokens_per_second: _builtins.int | None = ...,
         output_tokens_per_second: _builtins.int | None = ...,
         first_tokens: Global___FirstTokens | None = ...,
+        kv_growth_blocks: _builtins.int | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_input_tokens_per_second", b"_input_tokens_per_second", "_kv_free_blocks", b"_kv_free_blocks", "_kv_usage_permille", b"_kv_usage_permille", "_open_requests", b"_open_requests", "_output_tokens_per_second", b"_output_tokens_per_second", "_running_requests", b"_running_requests", "_unfinished_requests", b"_unfinished_requests", "_waiting_input_tokens", b"_waiting_input_tokens", "_waiting_requests", b"_waiting_requests", "first_tokens", b"first_tokens", "input_tokens_per_second", b"input_tokens_per_second", "kv_free_blocks", b"kv_free_blocks", "kv_usage_permille", b"kv_usage_permille", "open_requests", b"open_requests", "output_tokens_per_second", b"output_tokens_per_second", "running_requests", b"running_requests", "unfinished_requests", b"unfinished_requests", "waiting_input_tokens", b"waiting_input_tokens", "waiting_requests", b"waiting_requests"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_input_tokens_per_second", b"_input_tokens_per_second", "_kv_free_blocks", b"_kv_free_blocks", "_kv_growth_blocks", b"_kv_growth_blocks", "_kv_usage_permille", b"_kv_usage_permille", "_open_requests", b"_open_requests", "_output_tokens_per_second", b"_output_tokens_per_second", "_running_requests", b"_running_requests", "_unfinished_requests", b"_unfinished_requests", "_waiting_input_tokens", b"_waiting_input_tokens", "_waiting_requests", b"_waiting_requests", "first_tokens", b"first_tokens", "input_tokens_per_second", b"input_tokens_per_second", "kv_free_blocks", b"kv_free_blocks", "kv_growth_blocks", b"kv_growth_blocks", "kv_usage_permille", b"kv_usage_permille", "open_requests", b"open_requests", "output_tokens_per_second", b"output_tokens_per_second", "running_requests", b"running_requests", "unfinished_requests", b"unfinished_requests", "waiting_input_tokens", b"waiting_input_tokens", "waiting_requests", b"waiting_requests"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_input_tokens_per_second", b"_input_tokens_per_second", "_kv_free_blocks", b"_kv_free_blocks", "_kv_usage_permille", b"_kv_usage_permille", "_open_requests", b"_open_requests", "_output_tokens_per_second", b"_output_tokens_per_second", "_running_requests", b"_running_requests", "_unfinished_requests", b"_unfinished_requests", "_waiting_input_tokens", b"_waiting_input_tokens", "_waiting_requests", b"_waiting_requests", "age_milliseconds", b"age_milliseconds", "first_tokens", b"first_tokens", "input_tokens_per_second", b"input_tokens_per_second", "is_draining", b"is_draining", "kv_free_blocks", b"kv_free_blocks", "kv_usage_permille", b"kv_usage_permille", "open_requests", b"open_requests", "output_tokens_per_second", b"output_tokens_per_second", "running_requests", b"running_requests", "unfinished_requests", b"unfinished_requests", "waiting_input_tokens", b"waiting_input_tokens", "waiting_requests", b"waiting_requests"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_input_tokens_per_second", b"_input_tokens_per_second", "_kv_free_blocks", b"_kv_free_blocks", "_kv_growth_blocks", b"_kv_growth_blocks", "_kv_usage_permille", b"_kv_usage_permille", "_open_requests", b"_open_requests", "_output_tokens_per_second", b"_output_tokens_per_second", "_running_requests", b"_running_requests", "_unfinished_requests", b"_unfinished_requests", "_waiting_input_tokens", b"_waiting_input_tokens", "_waiting_requests", b"_waiting_requests", "age_milliseconds", b"age_milliseconds", "first_tokens", b"first_tokens", "input_tokens_per_second", b"input_tokens_per_second", "is_draining", b"is_draining", "kv_free_blocks", b"kv_free_blocks", "kv_growth_blocks", b"kv_growth_blocks", "kv_usage_permille", b"kv_usage_permille", "open_requests", b"open_requests", "output_tokens_per_second", b"output_tokens_per_second", "running_requests", b"running_requests", "unfinished_requests", b"unfinished_requests", "waiting_input_tokens", b"waiting_input_tokens", "waiting_requests", b"waiting_requests"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__input_tokens_per_second: _TypeAlias = _typing.Literal["input_tokens_per_second"]  # noqa: Y015
     _WhichOneofArgType__input_tokens_per_second: _TypeAlias = _typing.Literal["_input_tokens_per_second", b"_input_tokens_per_second"]  # noqa: Y015
     _WhichOneofReturnType__kv_free_blocks: _TypeAlias = _typing.Literal["kv_free_blocks"]  # noqa: Y015
     _WhichOneofArgType__kv_free_blocks: _TypeAlias = _typing.Literal["_kv_free_blocks", b"_kv_free_blocks"]  # noqa: Y015
+    _WhichOneofReturnType__kv_growth_blocks: _TypeAlias = _typing.Literal["kv_growth_blocks"]  # noqa: Y015
+    _WhichOneofArgType__kv_growth_blocks: _TypeAlias = _typing.Literal["_kv_growth_blocks", b"_kv_growth_blocks"]  # noqa: Y015
     _WhichOneofReturnType__kv_usage_permille: _TypeAlias = _typing.Literal["kv_usage_permille"]  # noqa: Y015
     _WhichOneofArgType__kv_usage_permille: _TypeAlias = _typing.Literal["_kv_usage_permille", b"_kv_usage_permille"]  # noqa: Y015
     _WhichOneofReturnType__open_requests: _TypeAlias = _typing.Literal["open_requests"]  # noqa: Y015
@@ -293,6 +301,8 @@ class Load(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType__input_tokens_per_second) -> _WhichOneofReturnType__input_tokens_per_second | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__kv_free_blocks) -> _WhichOneofReturnType__kv_free_blocks | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__kv_growth_blocks) -> _WhichOneofReturnType__kv_growth_blocks | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__kv_usage_permille) -> _WhichOneofReturnType__kv_usage_permille | None: ...
     @_typing.overload

@@ -65,6 +65,14 @@ def test_what_was_sent_since_and_prompts_without_a_token_are_not_free() -> None:
     assert has_room(with_free(3, 30, waiting_input_tokens=5 * 16), WAITS)
 
 
+def test_what_running_requests_are_expected_to_grow_into_is_not_free() -> None:
+    assert not has_room(with_free(1, 30, kv_growth_blocks=6), WAITS)
+    assert has_room(with_free(2, 30, kv_growth_blocks=5), WAITS)
+    assert has_room(with_free(3, 25), WAITS), "an older replica does not say it"
+    assert chosen(with_free(1, 30, kv_growth_blocks=6), with_free(2, 26, running=3)) == 2
+    assert chosen(with_free(1, 64, running=0, kv_growth_blocks=64)) == 1, "it has nothing to do"
+
+
 def test_a_replica_that_says_nothing_or_has_nothing_to_do_holds_nobody() -> None:
     assert chosen(with_free(1, None)) == 1
     assert chosen(replica(1, kv_blocks=0, load=busy(running=3))) == 1
