@@ -129,7 +129,7 @@ def _engines() -> Panels:
         ),
         stored_graph(
             "KV blocks, filled by predicted, by hour, of the store",
-            "What requests that ended by themselves filled, by what routers expected before they were placed, "
+            "What requests that ended by themselves filled, by what routers expected when they placed them, "
             "from the view kv_predictions: 1 is right, above 1 too little was expected.",
             "percentunit",
             select(

@@ -31,8 +31,8 @@ def _now() -> Panels:
     return (
         number(
             "TTFT p95 of its target",
-            "Time to first token of the last 5 minutes by its target; 1 is the promise. From a request's arrival "
-            "at its replica; what it waited before, held by a router, is in the first text at the edge.",
+            "Time to first token of the last 5 minutes by its target; 1 is the promise. From a request's "
+            "arrival at its replica; what a router held it before is in the first text at the edge.",
             "percentunit",
             # Of no requests there is no quantile, which is not a number and no promise broken or kept.
             Series(f"({p95} >= 0) / {target}", _REGION_MODEL),

@@ -6,7 +6,7 @@ from typing import Final
 _MOST_ROWS: Final = 500
 
 
-def select(
+def select(  # noqa: PLR0913 - the clauses of a query
     view: str,
     *columns: str,
     hour: str = "",
