@@ -16,8 +16,8 @@ from services.router.domain.place_turns import MOST_IN_VAIN
 from services.router.domain.placement.expected_size import ExpectedSizes
 from services.router.domain.placement.placing import Placement
 from services.router.domain.placement.replica import Registration
-from services.router.domain.ports import Signer
 from services.router.domain.tenancy import Priority
+from services.router.domain.ticket import Signer
 from tests.bench.placement.arrivals import BYTES_PER_TOKEN
 from tests.bench.placement.engine import BLOCK_TOKENS
 from tests.bench.placement.kv_engine import KV_BLOCKS
