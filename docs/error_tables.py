@@ -20,6 +20,8 @@ _AGAIN: Final = {
     Retry.NEW_TICKET: "with a new ticket",
     Retry.LATER: "yes",
 }
+# Has numbers where a request finds no room in the KV caches, and none where it finds no place.
+_SELDOM_OF_NUMBERS: Final = frozenset({Reason.REPLICA_OVERLOADED})
 # What the messages with numbers are shown for.
 _NUMBERS: Final = Numbers(limit=4096, requested=5000, available=1000)
 _OF_A_BUDGET: Final = replace(_NUMBERS, resets_at_seconds=1_798_761_600, currency="EUR")
@@ -69,6 +71,8 @@ def message(reason: Reason) -> str:
     """Returns the message of a chat refused for a reason, with the field or the numbers of an example."""
     if reason in _OF_A_FIELD:
         error = ComptoirError(reason, field=_OF_A_FIELD[reason])
+    elif reason in _SELDOM_OF_NUMBERS:
+        error = ComptoirError(reason, retry_after_seconds=_WAIT_SECONDS)
     else:
         numbers = _OF_A_BUDGET if reason.row.code == "insufficient_quota" else _NUMBERS
         error = ComptoirError(reason, numbers=numbers, retry_after_seconds=_WAIT_SECONDS)

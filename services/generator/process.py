@@ -85,7 +85,7 @@ class Generator:
         # Before any connection: it forks.
         await engine.start()
         self._engine = engine
-        await answer_first(engine)
+        await answer_first(engine, self._settings.first_answer_seconds)
         self._served = self._serve(engine)
         self._announcement.end()
         await self._served.start(parts)

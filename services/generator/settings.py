@@ -131,11 +131,14 @@ class GeneratorSettings(MeteredSettings, Bounds):
         return self
 
     def _check_tenants_are_apart(self) -> None:
-        if self.catalog_model.task is Task.EMBED:
-            raise ValueError("engine openai_server makes no vectors; use vllm for an embedding model")
-        if not (self.openai_server.keeps_tenants_apart or self.tenant):
+        server = self.openai_server
+        is_embedding = self.catalog_model.task is Task.EMBED
+        if is_embedding and not server.makes_vectors:
+            raise ValueError(f"engine openai_server makes no vectors with a server of {server.kind}")
+        are_apart = server.keeps_inputs_apart if is_embedding else server.keeps_tenants_apart
+        if not (are_apart or self.tenant):
             raise ValueError(
-                f"the prefix cache of {self.openai_server.kind} would show one tenant what another asked: "
+                f"the prefix cache of {server.kind} would show one tenant what another asked: "
                 "set openai_server.prefix_cache to off and start the server without it, or to one_tenant "
                 "together with generator.tenant"
             )
@@ -183,6 +186,11 @@ class GeneratorSettings(MeteredSettings, Bounds):
     def template_rules(self) -> TemplateRules:
         """What the model's chat template may be told."""
         return TemplateRules.of(self.catalog_model)
+
+    @property
+    def first_answer_seconds(self) -> float | None:
+        """How long the engine may take for its first answer; None for one of this process."""
+        return self.openai_server.start_seconds if self.engine == "openai_server" else None
 
     @property
     def engine_parameters(self) -> EngineParameters:

@@ -67,7 +67,9 @@ def _add_tokenizer(writer: gguf.GGUFWriter, folder: Path, config: dict[str, Any]
     writer.add_pad_token_id(config["pad_token_id"])
     writer.add_add_bos_token(value=True)
     settings = json.loads((folder / "tokenizer_config.json").read_text())
-    writer.add_chat_template(settings["chat_template"])
+    # A model of vectors has none.
+    if "chat_template" in settings:
+        writer.add_chat_template(settings["chat_template"])
 
 
 def _tensors(

@@ -23,6 +23,12 @@ def engine_from(model: ServedModel, parameters: EngineParameters, clock: Clock) 
 
         return SimulatedEngine(model, parameters, clock)
     if isinstance(parameters, OpenAiServerParameters):
+        if model.task is Task.EMBED:
+            from services.generator.adapters.openai_server.embedding import (  # noqa: PLC0415
+                OpenAiServerEmbeddingEngine,
+            )
+
+            return OpenAiServerEmbeddingEngine(model, parameters, clock)
         from services.generator.adapters.openai_server.engine import OpenAiServerEngine  # noqa: PLC0415
 
         return OpenAiServerEngine(model, parameters, clock)

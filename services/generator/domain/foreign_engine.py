@@ -3,7 +3,7 @@
 import ipaddress
 from enum import StrEnum
 from pathlib import Path
-from typing import Self
+from typing import Final, Self
 from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -16,6 +16,9 @@ class ServerKind(StrEnum):
     SGLANG = "sglang"
     TENSORRT_LLM = "tensorrt_llm"
     LLAMA_CPP = "llama_cpp"
+
+
+_OF_VECTORS: Final = (ServerKind.LLAMA_CPP,)
 
 
 class PrefixCache(StrEnum):
@@ -106,6 +109,17 @@ class OpenAiServerParameters(BaseModel):
         """Whether no tenant can tell by its waits what another asked, however many there are."""
         if self.prefix_cache is PrefixCache.PER_REQUEST:
             return self.kind is not ServerKind.TENSORRT_LLM
+        return self.prefix_cache is PrefixCache.OFF
+
+    @property
+    def makes_vectors(self) -> bool:
+        """Whether vectors can be had of the kind; of the others nobody has seen one."""
+        return self.kind in _OF_VECTORS
+
+    @property
+    def keeps_inputs_apart(self) -> bool:
+        """Whether no tenant can tell by its waits of which inputs others had vectors."""
+        # llama.cpp's vectors take no word on its cache.
         return self.prefix_cache is PrefixCache.OFF
 
     @property

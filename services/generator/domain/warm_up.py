@@ -32,6 +32,10 @@ async def warm_up(engine: Engine) -> None:
         structure=_SCHEMA if Feature.STRUCTURE in features else None,
     )
     deltas: list[Delta] = []
-    await answer(engine, request, deltas.append)
+    try:
+        await answer(engine, request, deltas.append)
+    finally:
+        # Where it is waited for no longer, the engine may still have it.
+        await engine.abort(request.request_id)
     if not any(delta.output_tokens for delta in deltas):
         raise EngineFailedError

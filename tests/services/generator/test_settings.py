@@ -70,6 +70,24 @@ def test_a_simulated_replica_needs_no_model_folder(tmp_path: Path) -> None:
     assert told.engine_parameters == SimulatedParameters(ttft_seconds=1.5)
 
 
+def test_vectors_of_a_server_need_one_that_makes_them_and_keeps_inputs_apart(tmp_path: Path) -> None:
+    model = {"number": 9, "name": "tiny-eu", "context_tokens": 512, "max_output_tokens": 0, "task": "embed"}
+
+    def started(**server: str) -> GeneratorSettings:
+        path = tmp_path / "comptoir.yaml"
+        catalog = {"regions": [{"number": 4, "name": "eu-fr"}], "models": [model]}
+        own = {**OWN, "engine": "openai_server", "openai_server": server}
+        path.write_text(yaml.safe_dump({**SHARED, "catalog": catalog, "generator": own}))
+        return load_settings(GeneratorSettings, section="generator", path=path, environ={})
+
+    told = started(kind="llama_cpp", prefix_cache="off")
+    assert (told.served_model.task, told.first_answer_seconds) == ("embed", 600.0)
+    with pytest.raises(SettingsError, match=r"set openai_server\.prefix_cache to off"):
+        started(kind="llama_cpp")
+    with pytest.raises(SettingsError, match="no vectors with a server of vllm"):
+        started(kind="vllm")
+
+
 def test_the_seconds_that_classes_yield_are_settings(tmp_path: Path) -> None:
     assert settings(tmp_path).queue == QueueOrder()
     changed = settings(tmp_path, queue={"default_yields_seconds": 1, "batch_yields_seconds": 2})

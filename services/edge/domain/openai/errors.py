@@ -255,11 +255,24 @@ def _answer_message(error: ComptoirError, words: _Words) -> str:
     return text + f"Set stream to true, ask for fewer logprobs or choices, or lower {words.limit}."
 
 
+def _room_message(error: ComptoirError, words: _Words) -> str:
+    numbers = error.numbers
+    if not numbers.requested:
+        return ""
+    text = (
+        f"The request is expected to fill {numbers.requested} of the {numbers.limit} blocks of a replica's "
+        "KV cache, and so many are free on none. Send it again in a moment"
+    )
+    return f"{text}, or shorten the {words.input} or lower {words.limit}: it then needs fewer."
+
+
 _WITH_NUMBERS: Final = MappingProxyType(
     {
         Reason.CONTEXT_TOO_LONG: _context_message,
         Reason.QUOTA_TOO_SMALL: _quota_message,
         Reason.REQUEST_TOO_LARGE: _size_message,
         Reason.ANSWER_TOO_LARGE: _answer_message,
+        # Only a request that finds no room in the caches has numbers.
+        Reason.REPLICA_OVERLOADED: _room_message,
     }
 )

@@ -41,6 +41,9 @@ _CLOSE_SECONDS: Final = 5.0
 class OpenAiServerEngine:
     """One server, which is this generator's alone. Each choice is a connection; closing it is its abort."""
 
+    # Whether the model has a chat template.
+    _has_chats = True
+
     def __init__(self, model: ServedModel, parameters: OpenAiServerParameters, clock: Clock) -> None:
         self._model = model
         self._parameters = parameters
@@ -59,7 +62,8 @@ class OpenAiServerEngine:
     async def start(self) -> None:
         """Waits for the server; SettingsError where it is not the one that the settings tell of."""
         self._loop = asyncio.get_running_loop()
-        load = partial(load_tokenizer, self._model.path, self._model.context_tokens)
+        told = (self._model.path, self._model.context_tokens)
+        load = partial(load_tokenizer, *told, has_chats=self._has_chats)
         tokenizer = self._tokenizer = await self._loop.run_in_executor(None, load)
         try:
             await self._server.wait(self._model.context_tokens, tokenizer.prompts)
@@ -143,10 +147,7 @@ class OpenAiServerEngine:
         """Raises SettingsError where the server does not do as the settings say."""
         try:
             async with asyncio.timeout(self._parameters.start_seconds):
-                if self._parameters.prefix_cache is PrefixCache.OFF:
-                    await check_no_prefix_cache(self, self._kind, self._server.look, asyncio.sleep)
-                if self._parameters.has_llguidance:
-                    await check_grammars(self)
+                await self._try_out()
         except TimeoutError:
             await self.close()
             raise SettingsError(
@@ -156,6 +157,12 @@ class OpenAiServerEngine:
         except BaseException:
             await self.close()
             raise
+
+    async def _try_out(self) -> None:
+        if self._parameters.prefix_cache is PrefixCache.OFF:
+            await check_no_prefix_cache(self, self._kind, self._server.look, asyncio.sleep)
+        if self._parameters.has_llguidance:
+            await check_grammars(self)
 
     def _stepped(self, output_tokens: int) -> None:
         self._snapshot.stepped(output_tokens, self._clock.monotonic_seconds())

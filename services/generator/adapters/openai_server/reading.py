@@ -32,6 +32,8 @@ class Fault(Enum):
     TOO_MANY_TOKENS = "too_many_tokens"
     IDS_NOT_COUNTED = "ids_not_counted"
     TOKENS_NOT_READ = "tokens_not_read"
+    INPUT_NOT_COUNTED = "input_not_counted"
+    NO_VECTOR = "no_vector"
     CUT = "cut"
     TOO_LONG = "too_long"
     SILENT = "silent"

@@ -19,7 +19,7 @@ _PATH: Final = "/v1/completions"
 _DONE: Final = b"[DONE]"
 _OK: Final = 200
 # Of the request as it was sent; the rest is the server's own.
-_INVALID: Final = (400, 413, 422)
+INVALID: Final = (400, 413, 422)
 # Twenty likely tokens in each place, and what stands around them.
 _BYTES_PER_TOKEN: Final = 16 * 1024
 _BYTES_BESIDE: Final = 16 * 1024 * 1024
@@ -48,7 +48,7 @@ class ChoiceStream:
             return
         status = response.status
         response.close()
-        if status in _INVALID:
+        if status in INVALID:
             raise ComptoirError(Reason.REQUEST_INVALID, field="sampling")
         if status in BUSY:
             raise ComptoirError(Reason.REPLICA_OVERLOADED)

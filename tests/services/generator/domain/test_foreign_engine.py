@@ -49,3 +49,13 @@ def test_an_engine_that_cannot_keep_prefixes_apart_needs_no_cache_or_one_tenant(
         assert told(kind=kind).keeps_tenants_apart == (kind is not ServerKind.TENSORRT_LLM)
         assert told(kind=kind, prefix_cache=PrefixCache.OFF).keeps_tenants_apart
         assert not told(kind=kind, prefix_cache=PrefixCache.ONE_TENANT).keeps_tenants_apart
+
+
+def test_vectors_are_had_of_the_kinds_that_were_tried_and_their_inputs_are_kept_apart() -> None:
+    makers = {kind for kind in ServerKind if told(kind=kind).makes_vectors}
+    assert makers == {ServerKind.LLAMA_CPP}
+    # It takes no word on its cache with an input.
+    assert not told(kind=ServerKind.LLAMA_CPP).keeps_inputs_apart
+    for kind in makers:
+        assert told(kind=kind, prefix_cache=PrefixCache.OFF).keeps_inputs_apart
+        assert not told(kind=kind, prefix_cache=PrefixCache.ONE_TENANT).keeps_inputs_apart

@@ -188,3 +188,12 @@ def test_a_completion_is_told_of_its_prompt_and_not_of_messages(reason: Reason, 
     assert "message" not in told["message"]
     assert "max_completion_tokens" not in told["message"]
     assert told["param"] in ("prompt", None)
+
+
+def test_a_request_that_finds_no_room_is_told_its_blocks_and_a_replicas_and_what_makes_them_fewer() -> None:
+    error = ComptoirError(Reason.REPLICA_OVERLOADED, numbers=Numbers(limit=64, requested=40))
+    message = json.loads(error_json(error, Endpoint.RESPONSES))["error"]["message"]
+    assert "expected to fill 40 of the 64 blocks of a replica's KV cache" in message
+    assert message.endswith("or shorten the input or lower max_output_tokens: it then needs fewer.")
+    full = json.loads(error_json(ComptoirError(Reason.REPLICA_OVERLOADED)))["error"]["message"]
+    assert "blocks" not in full

@@ -18,7 +18,8 @@ from tests.services.generator.adapters.prompts.character_tokenizer import Charac
 CONTEXT_TOKENS = 64
 
 
-def tokenizer_of(_folder: str, context_tokens: int) -> LoadedTokenizer:
+def tokenizer_of(_folder: str, context_tokens: int, *, has_chats: bool = True) -> LoadedTokenizer:
+    assert has_chats
     prompts = Prompts(CharacterTokenizer(), lambda messages: messages, context_tokens)
     return LoadedTokenizer(prompts, lambda token_id: chr(token_id).encode(), 256, Grammars(lambda: ""))
 

@@ -15,14 +15,15 @@ MODEL: Final = Path(__file__).parents[5] / "deploy" / "models" / "tiny-eu"
 
 
 @contextmanager
-def llama_server(folder: Path) -> Iterator[str]:
-    """The server's URL; started as docs/engines.md says."""
+def llama_server(folder: Path, *options: str, model: Path = MODEL) -> Iterator[str]:
+    """The server's URL; started as docs/engines.md says, and with these options."""
     port = free_port()
-    convert(MODEL, folder / "tiny-eu.gguf")
-    command = [str(_program()), "--model", str(folder / "tiny-eu.gguf"), "--alias", "tiny-eu"]
+    file = folder / f"{model.name}.gguf"
+    convert(model, file)
+    command = [str(_program()), "--model", str(file), "--alias", model.name]
     command += ["--ctx-size", str(CONTEXT_TOKENS * RUNNING_REQUESTS), "--parallel", str(RUNNING_REQUESTS)]
     command += ["--host", "127.0.0.1", "--port", str(port), "--metrics", "--no-webui", "--no-slots"]
-    command += ["--threads", "1", "--threads-batch", "1", "--log-disable"]
+    command += ["--threads", "1", "--threads-batch", "1", "--log-disable", *options]
     with server(folder / "llama.log", command, {}, port, "/health"):
         yield f"http://127.0.0.1:{port}"
 
