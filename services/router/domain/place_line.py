@@ -1,11 +1,12 @@
 """The line of one model: who waits in it, in which order, and whom the same replicas may serve."""
 
 from bisect import insort
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from services.kernel.errors import ComptoirError, Reason
-from services.router.domain.place_turns import Asker, Waiting
+from services.router.domain.place_turns import MOST_IN_VAIN, Asker, Waiting
 from services.router.domain.placement.kinds import NO_KINDS, Kinds, reach_of
 from services.router.domain.tenancy import Priority
 from services.router.domain.waiting_lines import without_size
@@ -42,6 +43,9 @@ class Line:
         self.waiting: list[Waiting] = []
         self._parts: dict[Kinds, Part] = {}
         self._kinds = NO_KINDS
+        self._trying = 0
+        # How often since the last change a place was offered that somebody had for a moment.
+        self.offered = 0
 
     def see(self, kinds: Kinds) -> None:
         """Divides the line anew where the kinds of the model's replicas are others than before."""
@@ -86,6 +90,30 @@ class Line:
                 barred |= part.reach
                 last = found if last is None else max(last, found)
         return None if last is None else Before(without_size(last.refusal), barred, reach - barred)
+
+    @contextmanager
+    def trying(self) -> Iterator[None]:
+        """Says that one of the line is trying: it may have a place until its key is asked for a lease."""
+        self._trying += 1
+        try:
+            yield
+        finally:
+            self._trying -= 1
+
+    def note_vain(self, waiting: Waiting) -> None:
+        """Notes that a request had no place, or had one and its key no room.
+
+        Such a place is offered to the first of each part that found none meanwhile: no change calls these.
+        """
+        is_key_busy = waiting.refusal.reason is Reason.CONCURRENCY_EXHAUSTED
+        waiting.has_missed = self._trying > 0 and not (is_key_busy or waiting.is_held_back)
+        if is_key_busy and self.offered < MOST_IN_VAIN:
+            for part in self.parts():
+                missed = next((one for one in part.waiting if one.has_missed), None)
+                if missed is not None:
+                    self.offered += 1
+                    missed.has_missed, missed.in_vain = False, 0
+                    missed.turn.set()
 
     def _enter_part(self, waiting: Waiting) -> None:
         part = self.part_of(waiting.asker)

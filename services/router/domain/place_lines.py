@@ -120,13 +120,14 @@ class PlaceLines:
         many wait already.
         """
         waiting = self._enter(asker, refusal)
-        is_called = False
+        line, is_trying = self._lines[asker.model], False
         try:
             while True:
                 is_called = await _called(waiting, self._left_seconds(waiting))
-                is_held_back = waiting.is_held_back
+                is_held_back, is_trying = waiting.is_held_back, True
                 try:
-                    got = await attempt()
+                    with line.trying():
+                        got = await attempt()
                 except ComptoirError as refused:
                     if refused.reason not in _NO_PLACE:
                         raise
@@ -136,12 +137,14 @@ class PlaceLines:
                         self._passed_at[asker.model] = _now()
                         self._yielding.add(asker.model)
                     return got
+                line.note_vain(waiting)
                 if is_called:
                     self._pass_on(waiting, waiting.in_vain + 1, is_held_back=is_held_back)
-                is_called = False
+                is_trying = False
         finally:
-            if is_called or waiting.turn.is_set():
-                # It has a place, and there may be another one; or it leaves, and what called it is not used.
+            if is_trying or waiting.turn.is_set():
+                # It has a place, and there may be another one; or it leaves, and what called it, or a place
+                # that it had for a moment, is not used.
                 self._pass_on(waiting, 0, is_held_back=waiting.is_held_back)
             self._leave(waiting)
 
@@ -151,6 +154,8 @@ class PlaceLines:
         self._yielding.discard(model)
         if _now() - self._passed_at.get(model, -math.inf) < self._limits.batch.trickle_seconds:
             self._yielding.add(model)
+        if line is not None:
+            line.offered = 0
         for part in line.parts() if line is not None else ():
             call_first(self._in_order(model, part), 0, is_held_back=False)
 

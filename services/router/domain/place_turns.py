@@ -46,6 +46,8 @@ class Waiting:
     turn: asyncio.Event = field(default_factory=asyncio.Event, compare=False)
     # How many before it in the line have tried in vain since the change that lets it try.
     in_vain: int = field(default=0, compare=False)
+    # Whether others had a place, which they may have given back, when it found none.
+    has_missed: bool = field(default=False, compare=False)
 
     @property
     def is_batch(self) -> bool:

@@ -6,9 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.kernel.errors import ComptoirError
 from services.router.domain.place_turns import MOST_IN_VAIN
 from services.router.domain.placement.kinds import Kind, Requirement
-from tests.services.router.domain.waiting_pool import Pool
+from tests.services.router.domain.waiting_pool import BUSY_KEY, Pool, settle
 
 
 @pytest.mark.parametrize("before", [1, MOST_IN_VAIN + 1, 3 * MOST_IN_VAIN])
@@ -83,6 +84,48 @@ async def test_newcomers_that_others_may_serve_too_do_not_starve_one_that_needs_
     pool.lines.free(1)
     assert await needy == 1
     assert await (await pool.ask_for(3, Requirement(4))) == 3
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+async def test_a_place_that_its_request_gives_back_is_offered_to_all_that_it_may_serve(leaves: bool) -> None:
+    """Its key had no room when it had its place, or its caller left: meanwhile others tried in vain."""
+    pool, asked = Pool(place_wait_seconds=30.0), asyncio.Event()
+    await pool.change_kinds({EVERYBODYS: 0, OF_FIVE: 0})
+    first = await pool.ask_for(5, Requirement(5))
+    second = await pool.ask_for(4, Requirement(4))
+
+    async def lend(number: int) -> None:
+        if number == 5:
+            await asked.wait()
+            raise ComptoirError(BUSY_KEY)
+
+    pool.lend = lend
+    await pool.change_kinds({EVERYBODYS: 1, OF_FIVE: 0})
+    assert (first.done(), second.done(), pool.places[EVERYBODYS]) == (False, False, 0)
+    if leaves:
+        first.cancel()
+    asked.set()
+    await settle()
+    assert second.done()
+    first.cancel()
+
+
+async def test_requests_whose_keys_are_busy_offer_one_another_nothing() -> None:
+    pool, lent = Pool(place_wait_seconds=30.0), list[int]()
+    await pool.change_kinds({EVERYBODYS: 0, OF_FIVE: 0})
+    asking = [await pool.ask_for(number, Requirement(number % 2 + 4)) for number in range(40)]
+
+    async def lend(number: int) -> None:
+        lent.append(number)
+        raise ComptoirError(BUSY_KEY)
+
+    pool.lend = lend
+    for _ in range(3):
+        lent.clear()
+        await pool.change_kinds({EVERYBODYS: 1, OF_FIVE: 0})
+        assert len(lent) <= 4 * MOST_IN_VAIN
+    for one in asking:
+        one.cancel()
 
 
 @given(STEPS)

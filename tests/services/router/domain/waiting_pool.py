@@ -33,8 +33,11 @@ class Pool:
         self.placed: list[int] = []
         self.attempts = 0
         self.held_back: ComptoirError | None = None
-        # The free places of each kind, where there are several.
+        # The free places of each kind, where there are several, and the kind of each place that was taken.
         self.places: dict[Kind, int] = {}
+        self.kind_of: dict[int, Kind] = {}
+        # What becomes of a request that has a place, until it has its lease too.
+        self.lend: Callable[[int], Awaitable[None]] = _lent
 
     def attempt(
         self, number: int, key: int, size: int, *, is_batch: bool = False
@@ -87,6 +90,7 @@ class Pool:
             if not self.places[chosen]:
                 raise ComptoirError(FULL, retry_after_seconds=1.0)
             self.places[chosen] -= 1
+            self.kind_of[number] = chosen
             self.placed.append(number)
             return number
 
@@ -100,7 +104,14 @@ class Pool:
         )
 
         async def attempt() -> int:
-            return take(NO_KINDS)
+            take(NO_KINDS)
+            try:
+                await self.lend(number)
+            except BaseException:
+                self.placed.remove(number)
+                self.places[self.kind_of[number]] += 1
+                raise
+            return number
 
         async def asking() -> int:
             try:
@@ -132,6 +143,10 @@ class Pool:
 
     def is_empty(self) -> bool:
         return not (self.lines.waiting or self.lines.held or self.lines._lines)
+
+
+async def _lent(number: int) -> None:
+    """Lends to whoever it is."""
 
 
 async def settle() -> None:
