@@ -2,7 +2,7 @@
 
 import math
 from collections import OrderedDict
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -26,11 +26,12 @@ class Left:
 class LeftReplicas:
     """Remembers each by its number for as long as one may take to come back.
 
-    That is the longest of `hold_seconds`, `replica_return_seconds` and `first_replica_seconds`. Of a model
-    that is scaled it is for ever: all of its replicas may be away because nobody asked for them.
+    That is the longest of `hold_seconds`, `replica_return_seconds` and `first_replica_seconds`. Of what is
+    scaled, replicas of a model that serve its tenant of `scaled_models`, it is for ever: all of them may be
+    away because nobody asked for them.
     """
 
-    def __init__(self, limits: RouterLimits, scaled_models: Collection[int]) -> None:
+    def __init__(self, limits: RouterLimits, scaled_models: Mapping[int, int]) -> None:
         self._kept_seconds = max(
             limits.hold_seconds, limits.replica_return_seconds, limits.first_replica_seconds
         )
@@ -64,7 +65,7 @@ class LeftReplicas:
         for number, left in list(self._left.items()):
             if left.noted_at_seconds > over_seconds:
                 break
-            if left.registration.model not in self._scaled_models:
+            if self._scaled_models.get(left.registration.model) != left.registration.tenant:
                 del self._left[number]
 
 

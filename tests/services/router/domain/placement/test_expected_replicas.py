@@ -96,3 +96,12 @@ def test_what_is_scaled_for_one_tenant_is_expected_by_nobody_else() -> None:
     assert known.seconds(PLAIN, 1e6) == math.inf
     assert known.seconds(Requirement(tenant=6), 1e6) == 0
     assert known.expected.scaled_kinds(2, 1, 1e6) == frozenset()
+
+
+def test_a_tenants_own_replica_is_not_waited_for_because_others_of_its_model_are_scaled() -> None:
+    known, needy = Known({1: 0}), Requirement(tenant=6, needs=2)
+    known.add(1, 100, features=0)
+    known.add(2, 100, tenant=6, features=2)
+    known.leave(2, 110)
+    assert known.expected.may_come(1, 1, 139, needy)
+    assert not known.expected.may_come(1, 1, 140, needy)

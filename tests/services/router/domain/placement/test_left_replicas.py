@@ -20,7 +20,7 @@ def numbers(replicas: LeftReplicas, at: float, model: int = 1) -> list[int]:
 
 
 def test_a_replica_that_left_is_known_for_as_long_as_a_request_is_held() -> None:
-    replicas = LeftReplicas(LIMITS, ())
+    replicas = LeftReplicas(LIMITS, {})
     replicas.note(left(1, 100))
     replicas.note(left(2, 110))
     assert numbers(replicas, 129) == [1, 2]
@@ -30,13 +30,13 @@ def test_a_replica_that_left_is_known_for_as_long_as_a_request_is_held() -> None
 
 
 def test_engines_that_take_longer_to_start_are_known_for_longer() -> None:
-    replicas = LeftReplicas(changed_limits(first_replica_seconds=600.0), ())
+    replicas = LeftReplicas(changed_limits(first_replica_seconds=600.0), {})
     replicas.note(left(1, 100))
     assert (numbers(replicas, 699), numbers(replicas, 700)) == ([1], [])
 
 
 def test_what_comes_back_was_ready_when_it_was_unless_it_serves_another_model_now() -> None:
-    replicas = LeftReplicas(LIMITS, ())
+    replicas = LeftReplicas(LIMITS, {})
     replicas.note(left(1, 100, ready_at=99))
     assert replicas.come_back(registration(1)) == 99
     assert replicas.come_back(registration(1)) == -math.inf
@@ -46,7 +46,7 @@ def test_what_comes_back_was_ready_when_it_was_unless_it_serves_another_model_no
 
 
 def test_of_a_model_that_is_scaled_all_may_be_away_for_ever() -> None:
-    replicas = LeftReplicas(LIMITS, {2})
+    replicas = LeftReplicas(LIMITS, {2: 0})
     replicas.note(left(1, 100, model=2))
     replicas.note(left(3, 101))
     assert numbers(replicas, 1e6, model=2) == [1]
@@ -55,7 +55,7 @@ def test_of_a_model_that_is_scaled_all_may_be_away_for_ever() -> None:
 
 def test_those_that_left_first_are_forgotten_where_they_are_too_many(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(left_replicas, "_MOST_LEFT", 3)
-    replicas = LeftReplicas(LIMITS, {2})
+    replicas = LeftReplicas(LIMITS, {2: 0})
     for number in range(1, 6):
         replicas.note(left(number, 100 + number, model=2))
     replicas.note(left(3, 110, model=2))
