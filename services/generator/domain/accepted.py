@@ -9,7 +9,7 @@ from services.generator.domain import endings
 from services.generator.domain.first_token_window import FirstTokenWindow
 from services.generator.domain.kv_growth import Filling, filling_of
 from services.generator.domain.pace import InputWork
-from services.generator.domain.ports import Engine, Settlements
+from services.generator.domain.ports import Engine, Settlements, Sleep
 from services.generator.domain.queueing import QueueOrder
 from services.generator.domain.reasoning import ReasoningFormat
 from services.generator.domain.recording import UsageRecorder
@@ -71,6 +71,7 @@ class SharedParts:
     vector_memory: VectorMemory = field(default_factory=VectorMemory)
     input_work: InputWork = field(default_factory=InputWork)
     first_tokens: FirstTokenWindow = field(default_factory=FirstTokenWindow)
+    sleep: Sleep = asyncio.sleep
 
 
 AnyOrder = TypeVar("AnyOrder", bound=AcceptedOrder)

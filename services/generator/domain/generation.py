@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Final
 
 from services.generator.domain import endings
 from services.generator.domain.accepted import AcceptedRequest, SharedParts
@@ -43,6 +44,11 @@ from services.generator.domain.tools import Tools
 from services.kernel.errors import ComptoirError, Reason
 from services.kernel.identity import Identity
 from services.kernel.steps import in_turns
+
+# An engine has a process of its own and goes on while this one stands still, for which callers leave it.
+# Who left is known once what they said meanwhile is read.
+_LATE_SECONDS: Final = 1.0
+_READ_SECONDS: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +147,8 @@ class Generation(AcceptedRequest[Order]):
         finally:
             if finishes is None:
                 self._parts.recorder.finish(self._parts.engine.abort(request.request_id))
+        if self._timeline.late_seconds >= _LATE_SECONDS:
+            await self._parts.sleep(_READ_SECONDS)
         return tuple(self._outcome_of(index, finish) for index, finish in enumerate(finishes))
 
     def _outcome_of(self, index: int, finish: EngineFinish) -> Outcome:

@@ -43,6 +43,17 @@ class Timeline:
         self._queue_seconds = max(self._queue_seconds, queue_seconds)
         self._prefill_seconds = max(self._prefill_seconds, prefill_seconds)
 
+    @property
+    def late_seconds(self) -> float:
+        """By how much later the first output was seen than the engine had it; 0 where it does not say when.
+
+        It includes what came before the engine: what this process did with the prompt.
+        """
+        if self._first_seconds is None or not self._prefill_seconds:
+            return 0.0
+        engine_seconds = self._queue_seconds + self._prefill_seconds
+        return max(0.0, self._first_seconds - self._received_seconds - engine_seconds)
+
     def close(self, now_seconds: float) -> Timings:
         """Returns the durations, the generation having ended at `now_seconds`."""
         end_seconds = now_seconds if self._last_seconds is None else self._last_seconds

@@ -1,12 +1,15 @@
 """A generation that is cancelled, late or drained, in whatever phase, ends in one event."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.generator.domain.delta import Delta, Measures
 from services.generator.domain.endings import DRAINED, ENGINE_LOST
+from services.generator.domain.generation import Generation
 from services.generator.domain.terminal_event import Outcome
 from services.kernel.clock import ManualClock
 from tests.services.generator.domain.scripted_engine import STEPS, ScriptedEngine, World
@@ -60,6 +63,47 @@ async def test_an_interruption_while_the_event_is_recorded_changes_nothing(kind:
         world.sink.gate.set()
         await asyncio.wait({serving})
     assert await world.check_ended() is Outcome.STOP
+
+
+class Standing:
+    """A generation whose engine has its first token after 0.1 s, which its process sees seconds later."""
+
+    def __init__(self, seconds: float) -> None:
+        deltas = [Delta("é", 1, measures=Measures(prefill_seconds=0.1)), Delta("é", 1)]
+        self.world = World(ScriptedEngine(deltas=deltas))
+        self.waits: list[float] = []
+        self.goes_on = asyncio.Event()
+        self.world.generation = Generation(self.world.order, replace(self.world.parts, sleep=self.sleep))
+        self.world.clock.advance(seconds)
+
+    async def sleep(self, seconds: float) -> None:
+        self.waits.append(seconds)
+        await self.goes_on.wait()
+
+
+async def test_who_left_while_the_process_stood_still_is_not_answered_by_it() -> None:
+    standing = Standing(10.0)
+    serving = asyncio.create_task(standing.world.serve())
+    async with asyncio.timeout(5):
+        while not standing.waits:  # noqa: ASYNC110 - the engine's moments are turns of the loop
+            await asyncio.sleep(0)
+        serving.cancel()
+        await asyncio.wait({serving})
+    assert await standing.world.check_ended() is Outcome.CLIENT_CANCELLED
+    assert standing.world.sink.events[0].counts.output_tokens == 2
+    assert standing.world.engine.aborted == 0
+
+
+@pytest.mark.parametrize(("seconds", "waits"), [(10.0, 1), (0.5, 0)])
+async def test_who_stayed_is_answered_and_waits_only_where_the_process_stood_still(
+    seconds: float, waits: int
+) -> None:
+    standing = Standing(seconds)
+    standing.goes_on.set()
+    async with asyncio.timeout(5):
+        assert await standing.world.serve() is None
+    assert await standing.world.check_ended() is Outcome.STOP
+    assert len(standing.waits) == waits
 
 
 @pytest.mark.parametrize("kind", INTERRUPTIONS)

@@ -41,3 +41,13 @@ def test_a_clock_of_the_engine_that_runs_backwards_gives_no_negative_wait() -> N
     timeline.engine_waits(queue_seconds=-1.0, prefill_seconds=-1.0)
     timings = timeline.close(11.0)
     assert (timings.queue_microseconds, timings.prefill_microseconds) == (0, 0)
+
+
+def test_a_first_output_is_late_by_what_the_engine_s_own_waits_do_not_explain() -> None:
+    timeline = Timeline(100.0)
+    assert timeline.late_seconds == 0.0
+    timeline.output(110.0)
+    assert timeline.late_seconds == 0.0, "the engine does not say when it had it"
+    timeline.engine_waits(queue_seconds=2.0, prefill_seconds=0.5)
+    timeline.output(120.0)
+    assert timeline.late_seconds == 7.5
