@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from redis.asyncio import Redis
-from redis.exceptions import MasterDownError, ReadOnlyError, RedisError, ResponseError
+from redis.exceptions import MasterDownError, ReadOnlyError, ResponseError
 
 from services.kernel.clock import SystemClock
 from services.kernel.errors import ComptoirError, Reason
@@ -154,7 +154,7 @@ class LeaseCalls:
     async def _send(self, batch: list[_Call]) -> None:
         try:
             answers = await self._ask_in_time(batch)
-        except (RedisError, OSError, TimeoutError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, by its type: nobody may wait for ever
             self._note_away(type(error).__name__)
             answers = [error] * len(batch)
         else:

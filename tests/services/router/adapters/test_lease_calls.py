@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -113,6 +114,20 @@ async def test_a_server_that_hangs_is_waited_for_no_longer_than_the_settings_say
         await asyncio.gather(*(_refused(store, number) for number in range(2, 9)))
     server.go_on()
     await _back(store, 9)
+    await store.close()
+
+
+async def test_a_defect_of_the_client_is_an_answer_to_each_caller_and_the_next_call_works(
+    server: ValkeyProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await server.ready()
+    client = server.client()
+    store = RedisLeases(LeaseCalls(client))
+    with monkeypatch.context() as broken:
+        broken.setattr(client, "pipeline", mock.Mock(side_effect=LookupError))
+        async with asyncio.timeout(10):
+            await asyncio.gather(*(_refused(store, number) for number in range(3)))
+    await _back(store, 4)
     await store.close()
 
 
