@@ -53,9 +53,9 @@ def refreshed(text: str, classes: Mapping[str, type[ProcessSettings]]) -> str:
             classes[section].model_fields,
             own | _EVERYWHERE,
         )
-    rules = _object(
-        "As router.scaling[].", ScalingRules.model_fields, {"model", "min_replicas", "max_replicas"}
-    )
+    # Whom the pool serves, it says itself.
+    own_rules = {"model", "tenant", "min_replicas", "max_replicas"}
+    rules = _object("As router.scaling[].", ScalingRules.model_fields, own_rules)
     for pool in (schema["properties"]["pool"], *schema["properties"]["pools"]["patternProperties"].values()):
         pool["properties"]["autoscaling"]["properties"]["rules"] = rules
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

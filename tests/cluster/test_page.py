@@ -21,7 +21,7 @@ SECONDS: Final = 300
 # What asks a cluster is said and not done; the chart is rendered and linted.
 ALONE: Final = """
 kubectl() { echo "kubectl $*"; }
-helm() { case $1 in lint) command helm "$@";; *) echo "helm $*";; esac; }
+helm() { case $1 in lint|template) command helm "$@";; *) echo "helm $*";; esac; }
 """
 
 

@@ -25,6 +25,12 @@ def test_a_setting_is_there_with_its_meaning_and_what_the_chart_says_itself_is_n
     assert edge["additionalProperties"] is False
 
 
+def test_whom_a_scaled_pool_serves_stands_in_its_settings_alone() -> None:
+    scaled = schema()["properties"]["pool"]["properties"]["autoscaling"]["properties"]["rules"]
+    assert "tenant" not in scaled["properties"]
+    assert "tenant" in schema()["$defs"]["generatorSettings"]["properties"]
+
+
 def test_a_new_setting_is_written_into_the_schema_by_the_command_that_writes_the_pages() -> None:
     stale = schema()
     del stale["$defs"]["generatorSettings"]["properties"]["max_requests"]

@@ -27,6 +27,10 @@ from tests.cluster.test_settings import checked
 pytestmark = [pytest.mark.system, pytest.mark.cluster]
 
 LLAMA: Final = Place("engines", {"app": "llama"})
+NAMESPACE: Final = {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "engines"}}}
+PODS: Final = {"podSelector": {"matchLabels": {"app": "llama"}}}
+# What Kubernetes takes for all pods of all namespaces.
+EVERYBODY: Final = {"namespaceSelector": {"matchLabels": {}}, "podSelector": {"matchExpressions": []}}
 CLOSED: Final = {
     "allowPrivilegeEscalation": False,
     "readOnlyRootFilesystem": True,
@@ -82,6 +86,15 @@ def test_a_server_in_the_pod_starts_before_the_replica_ends_after_it_and_is_aske
         "has_llguidance": True,
         "is_priority_scheduled": True,
     }
+
+
+def test_a_server_that_loads_as_long_as_a_start_may_take_is_not_killed_meanwhile(
+    documents: list[Document], helm: Helm
+) -> None:
+    assert server_of(pool(documents, "beside"))["livenessProbe"]["initialDelaySeconds"] == 1800
+    own = ("--set", "pools.beside.server.livenessProbe.initialDelaySeconds=60")
+    changed = helm.template(SMALL, "--values", str(SERVERS), *own)
+    assert server_of(pool(changed, "beside"))["livenessProbe"]["initialDelaySeconds"] == 60
 
 
 def test_a_server_in_the_pod_is_closed_as_the_replica_is_and_has_the_gpu_and_the_model(
@@ -166,7 +179,18 @@ def wrong(name: str, settings: Mapping[str, Any] | None = None, **server: Any) -
         (wrong("elsewhere", to=[]), "server.to is empty"),
         (wrong("elsewhere", to=[{"ipBlock": {"cidr": "10.0.0.0/8"}}]), "names others than the server's pods"),
         (wrong("elsewhere", to=[{"namespaceSelector": {}}]), "names others than the server's pods"),
+        (wrong("elsewhere", to=[EVERYBODY]), "names others than the server's pods"),
+        (wrong("elsewhere", to=[{**EVERYBODY, **NAMESPACE}]), "names others than the server's pods"),
+        (wrong("elsewhere", url="https://llama-{replica}.svc"), "is not a service of this cluster"),
+        (wrong("elsewhere", url="https://{pod}-{replica}.a.svc"), "is not a service of this cluster"),
+        (wrong("elsewhere", url="https://a-{replica}.b.svc:70000"), "has the port 70000"),
         (wrong("elsewhere", url="http://llama-{replica}.engines.svc"), "/pools/elsewhere/server/url"),
+        *(
+            (wrong("beside", livenessProbe={asked: {"port": 8000}}), "and the server listens on loopback")
+            for asked in ("httpGet", "tcpSocket", "grpc")
+        ),
+        # No pool has a secret that it does not need.
+        ('pools.tiny.server={"apiKeySecret": "engines-key"}', "pools.tiny.server.kind is empty"),
         (wrong("beside", kind="openai"), "/pools/beside/server/kind"),
     ],
 )
@@ -174,6 +198,28 @@ def test_a_server_that_cannot_be_or_would_not_be_in_the_region_is_refused(
     helm: Helm, value: str, sentence: str
 ) -> None:
     assert sentence in refusal(helm, value)
+
+
+def one_tenants(first: int, tenant: int, url: str) -> str:
+    """A pool whose server keeps what its only tenant asked."""
+    server = {"kind": "vllm", "url": url, "to": [NAMESPACE | PODS]}
+    settings = {"tenant": tenant, "openai_server": {"prefix_cache": "one_tenant"}}
+    own = {"model": "tiny-eu", "firstReplica": first, "maxReplicas": 2, "modelFiles": {"claim": "m"}}
+    return json.dumps(own | {"replicas": 1, "server": server, "settings": settings})
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("https://vllm.engines.svc", "https://vllm.engines.svc.cluster.local:443"),
+        ("https://vllm-{replica}.engines.svc:8443", "https://vllm-32.engines.svc:8443"),
+    ],
+)
+def test_no_server_is_that_of_two_pools_and_shows_one_tenant_what_another_asked(
+    helm: Helm, one: str, other: str
+) -> None:
+    pools = (f"pools.a={one_tenants(31, 7, one)}", f"pools.b={one_tenants(41, 8, other)}")
+    assert "pools.a and pools.b both have the server" in refusal(helm, *pools)
 
 
 def test_one_replica_needs_no_number_in_the_name_of_its_server(helm: Helm) -> None:

@@ -99,6 +99,21 @@ def test_settings_of_the_values_arrive_and_those_of_the_chart_stay(helm: Helm) -
     assert emitter["emitter"]["spool_max_bytes"] == 2_147_483_648
 
 
+def test_a_scaled_pool_of_one_tenant_is_scaled_for_that_tenant(helm: Helm, tmp_path: Path) -> None:
+    tenant = 4_294_967_295
+    documents = helm.template(PRODUCTION, "--set", f"pools.small.settings.tenant={tenant}")
+    (rules,) = settings(documents, "router")["router"]["scaling"]
+    assert (rules["model"], rules["tenant"]) == ("mistral-small", tenant)
+    assert settings(documents, "pool-small")["generator"]["tenant"] == tenant
+    status, said = checked(named(documents, "StatefulSet", "comptoir-router"), documents, tmp_path)
+    assert status == 0, said
+
+
+def test_a_scaled_pool_of_all_tenants_is_scaled_for_all(production: list[Document]) -> None:
+    (rules,) = settings(production, "router")["router"]["scaling"]
+    assert "tenant" not in rules
+
+
 def test_kafka_knows_the_two_clients_by_their_passwords_where_it_is_told_users(helm: Helm) -> None:
     sasl = '{"emitterUser": "comptoir-emitter", "usageUser": "comptoir-usage"}'
     documents = helm.template(

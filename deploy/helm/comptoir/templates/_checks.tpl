@@ -141,6 +141,7 @@
 {{- $taken := dict -}}
 {{- $scaled := dict -}}
 {{- $served := dict -}}
+{{- $servers := dict -}}
 {{- range $name, $_ := .Values.pools -}}
 {{- $pool := include "comptoir.pool" (dict "root" $ "pool" $name) | fromYaml -}}
 {{- if not (has $pool.model $models) -}}
@@ -150,6 +151,12 @@
 {{- fail (printf "pools.%s.modelFiles has neither claim nor image: nothing is fetched at run time, so name a volume that holds the model." $name) -}}
 {{- end -}}
 {{- include "comptoir.checks.server" (dict "root" $ "name" $name "pool" $pool) -}}
+{{- range include "comptoir.server.addresses" (dict "root" $ "pool" $pool) | fromYamlArray -}}
+{{- if hasKey $servers . -}}
+{{- fail (printf "pools.%s and pools.%s both have the server %s: a server is for one replica, and would show tenants of one pool what those of the other asked." (get $servers .) $name .) -}}
+{{- end -}}
+{{- $_ := set $servers . $name -}}
+{{- end -}}
 {{- if and $pool.modelFiles.claim $pool.modelFiles.image -}}
 {{- fail (printf "pools.%s.modelFiles has both claim and image: leave one out." $name) -}}
 {{- end -}}

@@ -25,7 +25,8 @@ env:
   {{- end }}
 {{- with $server.livenessProbe }}
 livenessProbe:
-  {{- toYaml . | nindent 2 }}
+  # Whoever asks sooner kills a server that still loads its model.
+  {{- merge (deepCopy .) (dict "initialDelaySeconds" (int $.pool.startSeconds)) | toYaml | nindent 2 }}
 {{- end }}
 resources:
   {{- toYaml .resources | nindent 2 }}
@@ -53,6 +54,20 @@ volumeMounts:
 {{- if contains ":" $host }}{{ splitList ":" $host | last }}{{ else }}443{{ end }}
 {{- end }}
 
+{{/* The addresses of the servers of a pool with a url, as YAML: needs `root` and `pool`. */}}
+{{- define "comptoir.server.addresses" -}}
+{{- $found := list -}}
+{{- $end := printf ".%s" .root.Values.clusterDomain -}}
+{{- if .pool.server.url -}}
+{{- range $step := until (int .pool.maxReplicas) -}}
+{{- $number := toString (add (int $.pool.firstReplica) $step) -}}
+{{- $host := regexReplaceAll ":[0-9]+$" (trimPrefix "https://" $.pool.server.url) "" | replace "{replica}" $number -}}
+{{- $found = append $found (printf "%s:%s" (trimSuffix $end $host) (include "comptoir.server.port" $.pool.server)) -}}
+{{- end -}}
+{{- end -}}
+{{ toYaml (uniq $found) }}
+{{- end }}
+
 {{/* What the chart says of it in the replica's settings; the rest is settings.openai_server. */}}
 {{- define "comptoir.settings.server" -}}
 engine: openai_server
@@ -77,7 +92,7 @@ openai_server:
 {{- $own := default dict .pool.settings.openai_server -}}
 {{- $where := printf "pools.%s.server" .name -}}
 {{- if not $server.kind -}}
-{{- if or $server.image $server.url (eq (toString .pool.settings.engine) "openai_server") -}}
+{{- if or $server.image $server.url $server.to $server.caSecret $server.apiKeySecret (eq (toString .pool.settings.engine) "openai_server") -}}
 {{- fail (printf "%s.kind is empty: say whose server it is, vllm, sglang, tensorrt_llm or llama_cpp." $where) -}}
 {{- end -}}
 {{- else -}}
@@ -101,6 +116,9 @@ openai_server:
 {{- if or $server.apiKeySecret $server.caSecret $server.to -}}
 {{- fail (printf "%s.image is in the replica's pod, where nobody else reaches it: leave to, caSecret and apiKeySecret to servers with a url." $where) -}}
 {{- end -}}
+{{- if or $server.livenessProbe.httpGet $server.livenessProbe.tcpSocket $server.livenessProbe.grpc -}}
+{{- fail (printf "%s.livenessProbe asks the pod's address, and the server listens on loopback: let it be exec, a program of the server's image." $where) -}}
+{{- end -}}
 {{- else -}}
 {{- include "comptoir.checks.server.elsewhere" . -}}
 {{- end -}}
@@ -112,8 +130,13 @@ openai_server:
 {{- $server := .pool.server -}}
 {{- $where := printf "pools.%s.server" .name -}}
 {{- $host := regexReplaceAll ":[0-9]+$" (trimPrefix "https://" $server.url) "" -}}
-{{- if not (or (hasSuffix ".svc" $host) (hasSuffix (printf ".svc.%s" .root.Values.clusterDomain) $host)) -}}
+{{- $name := replace "{replica}" "0" $host | trimSuffix (printf ".%s" .root.Values.clusterDomain) -}}
+{{- if not (regexMatch "^[a-z0-9-]+([.][a-z0-9-]+)+[.]svc$" $name) -}}
 {{- fail (printf "%s.url is not a service of this cluster: prompts would leave the region; name it NAME.NAMESPACE.svc." $where) -}}
+{{- end -}}
+{{- $port := include "comptoir.server.port" $server -}}
+{{- if gt (int $port) 65535 -}}
+{{- fail (printf "%s.url has the port %s, which is none: the highest is 65535." $where $port) -}}
 {{- end -}}
 {{- if and (gt (max (int .pool.replicas) (ternary (int .pool.maxReplicas) 0 .pool.autoscaling.enabled)) 1) (not (contains "{replica}" $server.url)) -}}
 {{- fail (printf "%s.url is the same for all replicas, and a server is for one: put {replica} into it, or set replicas to 1." $where) -}}
@@ -122,9 +145,11 @@ openai_server:
 {{- fail (printf "%s.to is empty, so the replica would not reach its server: name its pods, such as {namespaceSelector: …, podSelector: …}." $where) -}}
 {{- end -}}
 {{- range $server.to -}}
-{{- /* An empty selector is everybody. */ -}}
-{{- if or .ipBlock (not (and .namespaceSelector .podSelector)) -}}
-{{- fail (printf "%s.to names others than the server's pods: each peer is a namespaceSelector with a podSelector." $where) -}}
+{{- /* An empty selector is everybody, and so is one of empty lists. */ -}}
+{{- $pods := dig "podSelector" "matchLabels" "" . | or (dig "podSelector" "matchExpressions" "" .) -}}
+{{- $namespaces := dig "namespaceSelector" "matchLabels" "" . | or (dig "namespaceSelector" "matchExpressions" "" .) -}}
+{{- if or .ipBlock (not (and $pods $namespaces)) -}}
+{{- fail (printf "%s.to names others than the server's pods: each peer is a namespaceSelector with a podSelector, neither empty." $where) -}}
 {{- end -}}
 {{- end -}}
 {{- end }}
