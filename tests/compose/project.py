@@ -1,7 +1,9 @@
 """`deploy/compose.yaml` as Docker Compose reads it: by its own library, built once on a machine."""
 
 import json
+import os
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -21,9 +23,15 @@ class NoProjectError(Exception):
     """The file is not valid; the text is what Compose says."""
 
 
-def load(*profiles: str, file: Path = FILE, variables: dict[str, str] | None = None) -> dict[str, Any]:
-    """Returns the project with these profiles; NoProjectError where Compose would refuse the file."""
-    command = (str(go_program.built("compose-loader", _LOADER)), str(file), *profiles)
+def load(
+    *profiles: str, file: Path = FILE, over: Sequence[Path] = (), variables: dict[str, str] | None = None
+) -> dict[str, Any]:
+    """Returns the project with these profiles, other files laid over the first.
+
+    NoProjectError where Compose would refuse them.
+    """
+    files = os.pathsep.join(map(str, (file, *over)))
+    command = (str(go_program.built("compose-loader", _LOADER)), files, *profiles)
     given = {"PATH": environment()["PATH"], **(variables or {})}
     done = subprocess.run(
         command, env=given, capture_output=True, text=True, timeout=_SECONDS, check=False, cwd=file.parent
