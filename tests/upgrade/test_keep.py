@@ -42,6 +42,7 @@ def test_what_make_release_keeps_of_this_tree_is_its_programs_its_chart_and_its_
         f"comptoir_client-{VERSION}-py3-none-any.whl",
         f"comptoir-{VERSION}.tgz",
         "values-production.yaml",
+        "values-servers.yaml",
         "values-small.yaml",
     }
     code = release.unpack(tmp_path / "code")
