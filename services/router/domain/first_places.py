@@ -28,8 +28,14 @@ class FirstPlaces:
         Once it has one, or has gone, no room is kept for it.
         """
         in_turn = replace(want, due_seconds=self._offers.due_seconds(want.priority))
+
+        def place(barred: Kinds) -> Placement:
+            # Hardly ever is a kind barred, and each request comes by here.
+            wanted = replace(in_turn, barred=barred) if barred else in_turn
+            return self.place(lease_id, wanted, asked_seconds)
+
         try:
-            yield lambda barred: self.place(lease_id, replace(in_turn, barred=barred), asked_seconds)
+            yield place
         finally:
             self._offers.leave(lease_id, want)
 
