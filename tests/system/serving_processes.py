@@ -5,6 +5,7 @@ import secrets
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -107,10 +108,7 @@ class ServingProcesses:
 
     async def replica_states(self) -> list[str]:
         """The states of the replicas that are registered, as `comptoir status` shows them."""
-        answer = await self._admin.ListReplicas(
-            admin_pb2.ListReplicasRequest(), timeout=30, wait_for_ready=True
-        )
-        names = [admin_pb2.ReplicaState.Name(replica.state) for replica in answer.replicas]
+        names = [admin_pb2.ReplicaState.Name(replica.state) for replica in await self._listed()]
         return [name.removeprefix("REPLICA_STATE_").lower() for name in names]
 
     async def until_replicas(self, states: list[str]) -> None:
@@ -118,6 +116,22 @@ class ServingProcesses:
         async with asyncio.timeout(START_SECONDS):
             while await self.replica_states() != states:  # noqa: ASYNC110 - it can only be asked
                 await asyncio.sleep(0.05)
+
+    async def in_flight(self) -> list[int]:
+        """How many requests the router has on each replica that is registered."""
+        return [replica.in_flight_requests for replica in await self._listed()]
+
+    async def _listed(self) -> Sequence[admin_pb2.Replica]:
+        answer = await self._admin.ListReplicas(
+            admin_pb2.ListReplicasRequest(), timeout=30, wait_for_ready=True
+        )
+        return answer.replicas
+
+    async def until_in_flight(self, requests: list[int]) -> None:
+        """Returns once the router has so many requests on each replica."""
+        async with asyncio.timeout(START_SECONDS):
+            while await self.in_flight() != requests:  # noqa: ASYNC110 - it can only be asked
+                await asyncio.sleep(0.02)
 
     async def until_accepted(self, requests: int) -> None:
         """Returns once the replicas have accepted so many requests and ended none of them."""

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -26,7 +27,7 @@ _WAIT_SECONDS: Final = 60.0
 
 
 @asynccontextmanager
-async def _serving(folder: Path) -> AsyncIterator[httpx.AsyncClient]:
+async def _serving(folder: Path) -> AsyncIterator[tuple[ServingProcesses, httpx.AsyncClient]]:
     processes = ServingProcesses(folder, replicas=2, generator={"simulated": _ENGINE})
     try:
         await processes.start()
@@ -35,7 +36,7 @@ async def _serving(folder: Path) -> AsyncIterator[httpx.AsyncClient]:
         async with httpx.AsyncClient(
             base_url=processes.base_url, headers=headers, timeout=_WAIT_SECONDS
         ) as client:
-            yield client
+            yield processes, client
     finally:
         await processes.stop()
 
@@ -43,13 +44,21 @@ async def _serving(folder: Path) -> AsyncIterator[httpx.AsyncClient]:
 async def test_of_three_long_prompts_two_have_a_replica_each_and_the_third_waits_for_the_first_that_ends(
     tmp_path: Path,
 ) -> None:
-    async with _serving(tmp_path) as client, asyncio.timeout(_WAIT_SECONDS):
+    async with _serving(tmp_path) as (processes, client), asyncio.timeout(_WAIT_SECONDS):
         for number in range(_LEARNED_FROM):
             await _text_began(client, str(number), 1)
+        await processes.until_in_flight([0, 0])
         sent_seconds = time.monotonic()
-        began_seconds = await asyncio.gather(*(_text_began(client, name, _ANSWER_TOKENS) for name in "abc"))
-    # Two on one replica would begin side by side, and one of them be preempted. However late callers hear of
-    # it, no answer ends before each of its tokens had its step.
+        answers = [asyncio.create_task(_text_began(client, name, _ANSWER_TOKENS)) for name in "abc"]
+        seen = Counter[tuple[int, ...]]()
+        while not any(answer.done() for answer in answers):
+            seen[tuple(await processes.in_flight())] += 1
+            await asyncio.sleep(0.02)
+        began_seconds = await asyncio.gather(*answers)
+    # While the two are answered no replica has the third, which would wait in its engine's queue. For a
+    # moment before that they come, and for one after that the third is there beside one that ends.
+    assert seen.most_common(1)[0][0] == (1, 1), seen
+    # However late callers hear of it, no answer ends before each of its tokens had its step.
     assert max(began_seconds) - sent_seconds >= _ANSWER_TOKENS * _ITL_SECONDS, began_seconds
 
 
